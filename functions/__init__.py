@@ -1,0 +1,1 @@
+"""The cloud functions. One folder each; none imports another."""

@@ -1,0 +1,1 @@
+"""What the functions share: three rooms that do not know each other."""

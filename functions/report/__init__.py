@@ -1,0 +1,1 @@
+"""Timer: the day's numbers, as JSON, CSV and a page."""

@@ -1,0 +1,1 @@
+"""HTTP: one mail through SES SendEmail."""

@@ -1,0 +1,1 @@
+"""Timer: the day's message status and the task list into COS."""

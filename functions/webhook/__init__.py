@@ -1,0 +1,1 @@
+"""HTTP: event callbacks of SES and SendCloud into COS as JSON lines."""

@@ -1,0 +1,1 @@
+"""How we are called: trigger events, settings, log lines."""

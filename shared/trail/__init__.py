@@ -1,0 +1,1 @@
+"""What is kept: records, their vocabulary, their fold, where they lie."""

@@ -1,0 +1,1 @@
+"""How we speak to Tencent: one signer, one error table, typed verbs."""

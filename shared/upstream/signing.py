@@ -117,7 +117,7 @@ def signature(key: bytes, to_sign: str) -> str:
     return hmac_sha256(key, to_sign).hex()
 
 
-def sign_tc3(  # noqa: PLR0913 - the six inputs of the vendor's algorithm
+def sign_tc3(
     credential: Credential,
     headers: Mapping[str, str],
     body: bytes,

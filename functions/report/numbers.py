@@ -1,0 +1,150 @@
+"""The day's numbers: what was counted, and how each is defined.
+
+One (message, recipient) is one unit. Events are counted by ``event_id``, so a callback that came twice counts once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from functions.report.reading import count_quarantined, iter_events, iter_sends, latest_tasks, read_snapshot
+from shared.trail.fold import ENGAGEMENTS, State
+from shared.trail.records import VERSION
+from shared.trail.vocabulary import send_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from shared.trail.store import Store
+
+TASK_STATUS = {1: "to start", 5: "sending", 6: "suspended today", 7: "error", 10: "done"}
+"""ListSendTasks, seed 001."""
+
+Key = tuple[str, str]
+
+
+class Day:
+    """Everything counted about one day while its records stream by."""
+
+    def __init__(self) -> None:
+        self.states: defaultdict[Key, State] = defaultdict(State)
+        self.sources: defaultdict[Key, set[str]] = defaultdict(set)
+        self.events: Counter[str] = Counter()
+        self.event_lines = 0
+        self.send_status: Counter[int | None] = Counter()
+        self.status_types: Counter[str] = Counter()
+        self.sends = 0
+        self._seen: set[bytes] = set()
+
+    def add_event(self, record: Mapping[str, Any]) -> None:
+        """Count one event line; a repeat adds to ``event_lines`` alone."""
+        self.event_lines += 1
+        identity = bytes.fromhex(record["event_id"])
+        if identity in self._seen:
+            return
+        self._seen.add(identity)
+        self.events[record["type"]] += 1
+        self._say(record, "event")
+
+    def add_status(self, record: Mapping[str, Any]) -> None:
+        """Count one status row."""
+        self.send_status[record["send_status"]] += 1
+        self.status_types[record["type"]] += 1
+        self._say(record, "status")
+        self.states[_key(record)].add_flags(record)
+
+    def add_send(self, record: Mapping[str, Any]) -> None:
+        """Count one accepted send: every recipient of it is accepted, whatever follows."""
+        self.sends += 1
+        for recipient in record["recipients"]:
+            said = {"message_id": record["message_id"], "recipient": recipient, "type": "accepted"}
+            self._say({**said, "occurred_at": record["accepted_at"]}, "send")
+
+    def _say(self, record: Mapping[str, Any], source: str) -> None:
+        self.states[_key(record)].add(record)
+        self.sources[_key(record)].add(source)
+
+
+def _key(record: Mapping[str, Any]) -> Key:
+    return record["message_id"] or "", (record["recipient"] or "").lower()
+
+
+def read_day(store: Store, day: str) -> tuple[Day, dict[str, Any]]:
+    """Read a day of the trail; return what was counted, and the report's JSON object. Raises StoreError."""
+    counted = Day()
+    for event in iter_events(store, day):
+        counted.add_event(event)
+    for send in iter_sends(store, day):
+        counted.add_send(send)
+    snapshots = {source: _read_rows(store, source, day, counted) for source in ("status", "sendcloud")}
+    return counted, {
+        "v": VERSION,
+        "day": day,
+        "sends": counted.sends,
+        "events": {
+            "distinct": sum(counted.events.values()),
+            "lines": counted.event_lines,
+            "by_type": dict(counted.events.most_common()),
+        },
+        "recipients": _recipients(counted),
+        "by_domain": _by_domain(counted),
+        "status": {**snapshots["status"], "by_send_status": _by_send_status(counted)},
+        "sendcloud": snapshots["sendcloud"],
+        "tasks": [_task(task) for task in latest_tasks(store, day)],
+        "quarantined": count_quarantined(store, day),
+    }
+
+
+def _read_rows(store: Store, source: str, day: str, counted: Day) -> dict[str, Any]:
+    manifest, rows = read_snapshot(store, source, day)
+    number = 0
+    own = Day() if source == "sendcloud" else counted
+    for number, row in enumerate(rows, 1):  # noqa: B007 - the last one is the count
+        own.add_status(row)
+        if own is not counted:
+            counted._say(row, "status")  # noqa: SLF001 - its codes are not SES's, its states are the day's
+    told = {name: manifest.get(name) for name in ("complete", "passes", "finished_at")}
+    return {**told, "rows": number, "by_type": dict(own.status_types.most_common())}
+
+
+def _recipients(counted: Day) -> dict[str, Any]:
+    states = counted.states.values()
+    return {
+        "total": len(counted.states),
+        "final": sum(state.is_final for state in states),
+        "by_outcome": dict(Counter(state.delivery.type for state in states).most_common()),
+        **{kind: sum(state.has(kind) for state in states) for kind in ENGAGEMENTS},
+    }
+
+
+def _by_domain(counted: Day) -> list[dict[str, Any]]:
+    domains: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for (_, recipient), state in counted.states.items():
+        told = domains[recipient.rpartition("@")[2] or "(unknown)"]
+        told.update(["recipients", state.delivery.type, *(kind for kind in ENGAGEMENTS if state.has(kind))])
+    ordered = sorted(domains.items(), key=lambda item: (-item[1]["recipients"], item[0]))
+    return [{"domain": domain, **told} for domain, told in ordered]
+
+
+def _by_send_status(counted: Day) -> list[dict[str, Any]]:
+    rows = sorted(counted.send_status.items(), key=lambda item: (-item[1], item[0] or 0))
+    return [
+        {"send_status": code, "meaning": send_status(-1 if code is None else code).text, "rows": count}
+        for code, count in rows
+    ]
+
+
+def _task(task: Mapping[str, Any]) -> dict[str, Any]:
+    status = TASK_STATUS.get(task["status"], "a status the vendor's page does not list")
+    return {**{name: value for name, value in task.items() if name not in ("raw", "v")}, "status_text": status}
+
+
+def iter_table(counted: Day) -> Iterator[dict[str, Any]]:
+    """Yield one row for each (message, recipient), in order: the report's CSV."""
+    for key in sorted(counted.states):
+        state = counted.states[key].as_dict()
+        row = {"message_id": key[0], "recipient": key[1], "outcome": state["type"]}
+        row |= {name: state[name] for name in ("class", "reason", "fault", "at", "final")}
+        row |= {name: state[f"{name}_count"] or int(state[name]) for name in ENGAGEMENTS}
+        yield {**row, "told_by": " ".join(sorted(counted.sources[key]))}

@@ -1,0 +1,59 @@
+"""A day of the trail, read as a stream: events, status rows, sends, tasks. Nothing is held but what the caller keeps."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.trail.layout import events_prefix, manifest_key, quarantine_prefix, sends_prefix, tasks_prefix
+from shared.trail.records import decode_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.trail.store import Store
+
+
+class Snapshot(NamedTuple):
+    """A day's status rows as its manifest names them; an empty manifest when no snapshot was finished."""
+
+    manifest: dict[str, Any]
+    rows: Iterator[dict[str, Any]]
+
+
+def iter_events(store: Store, day: str) -> Iterator[dict[str, Any]]:
+    """Yield every event line of a day, repeats included: readers count by ``event_id``. Raises StoreError."""
+    return _iter_lines(store, events_prefix(day))
+
+
+def iter_sends(store: Store, day: str) -> Iterator[dict[str, Any]]:
+    """Yield the accepted sends of a day. Raises StoreError."""
+    return _iter_lines(store, sends_prefix(day))
+
+
+def read_snapshot(store: Store, source: str, day: str) -> Snapshot:
+    """Return what the manifest of ``source`` (``status`` or ``sendcloud``) names. Raises StoreError."""
+    manifest = json.loads(store.get(manifest_key(source, day)) or b"{}")
+    return Snapshot(manifest, _iter_parts(store, manifest))
+
+
+def latest_tasks(store: Store, day: str) -> list[dict[str, Any]]:
+    """Return the tasks of the day's last list. Raises StoreError."""
+    keys = [entry.key for entry in store.iterate(tasks_prefix(day))]
+    return list(decode_lines((store.get(keys[-1]) or b"").splitlines())) if keys else []
+
+
+def count_quarantined(store: Store, day: str) -> int:
+    """Count the callbacks that were not understood. Raises StoreError."""
+    return sum(1 for _ in store.iterate(quarantine_prefix(day)))
+
+
+def _iter_lines(store: Store, prefix: str) -> Iterator[dict[str, Any]]:
+    for entry in store.iterate(prefix):
+        # A listed object may be gone: compaction deletes what it has merged.
+        yield from decode_lines((store.get(entry.key) or b"").splitlines())
+
+
+def _iter_parts(store: Store, manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for part in manifest.get("parts", ()):
+        yield from decode_lines((store.get(part["key"]) or b"").splitlines())

@@ -1,0 +1,100 @@
+"""``POST /send``: untrusted JSON -> a mail, or every problem named by field. The contract: README, "Sending"."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from functions.send import members
+from functions.send.attachments import Attachment, parse_attachments
+from functions.send.given import Given
+from functions.send.problems import Problems
+from shared.edge.http_event import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Mail(NamedTuple):
+    """A mail that passed every check; the members of the contract, in our types."""
+
+    sender: str
+    to: list[str]
+    cc: list[str]
+    bcc: list[str]
+    reply_to: str | None
+    subject: str
+    template_id: int | None
+    template_data: dict[str, str]
+    html: str | None
+    text: str | None
+    attachments: list[Attachment]
+    unsubscribe: str | None
+    transactional: bool
+    headers: dict[str, str]
+    header_from: str | None
+    message_id: str | None
+    metadata: dict[str, str]
+
+    @property
+    def recipients(self) -> list[str]:
+        """Everyone who gets it."""
+        return [*self.to, *self.cc, *self.bcc]
+
+
+_MEMBERS = frozenset(
+    "from to cc bcc reply_to subject template html text attachments unsubscribe transactional headers header_from"
+    " message_id metadata".split()
+)
+
+
+def parse_body(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a request body. Raises Problem (400)."""
+    try:
+        value = json.loads(body)
+        # NaN is not JSON, and half a surrogate pair has no UTF-8: neither can be sent on.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, "invalid_json", "the body is not JSON in UTF-8; nothing was sent") from error
+    if not isinstance(value, dict):
+        raise Problem(400, "invalid_json", "the body must be a JSON object; nothing was sent")
+    return value
+
+
+def parse_mail(body: Mapping[str, Any], languages: Mapping[str, str]) -> Mail:
+    """Return the mail that ``body`` asks for. ``languages``: the unsubscribe languages of the account's site.
+
+    Raises Problem (400, or 413 for size alone) that names every problem at once.
+    """
+    problems = Problems()
+    problems.add_unknown("", set(body) - _MEMBERS)
+    given = Given(body, problems)
+    template_id, template_data = members.template(given)
+    mail = Mail(
+        sender=members.sender(given, "from", required=True) or "",
+        **members.recipients(given),
+        reply_to=members.address(given, "reply_to"),
+        subject=members.subject(given),
+        template_id=template_id,
+        template_data=template_data,
+        html=given.text("html"),
+        text=given.text("text"),
+        attachments=parse_attachments(body.get("attachments") or [], problems),
+        unsubscribe=members.language(given, languages),
+        transactional=given.flag("transactional"),
+        headers=members.headers(given),
+        header_from=members.sender(given, "header_from", required=False),
+        message_id=members.message_id(given),
+        metadata=members.metadata(given),
+    )
+    _check_content(mail, problems)
+    problems.check()
+    return mail
+
+
+def _check_content(mail: Mail, problems: Problems) -> None:
+    legacy = mail.html is not None or mail.text is not None
+    if mail.template_id is None and not legacy:
+        problems.add("template", "is required (or html or text, for accounts that may send without a template)")
+    if mail.template_id is not None and legacy:
+        problems.add("template", "excludes html and text")

@@ -1,0 +1,184 @@
+"""One mail: claim, send, remember. What is told to the caller, and what is kept."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from functions.send import ledger
+from functions.send.addresses import bare_address
+from functions.send.payload import build_payload
+from shared.edge.http_event import Problem
+from shared.edge.log import log
+from shared.trail.layout import send_key
+from shared.trail.records import VERSION, Send, content_hash, day_of, encode_line, epoch, iso
+from shared.trail.store import Store, StoreError
+from shared.upstream.errors import UNKNOWN, UpstreamError
+from shared.upstream.signing import build_callback_token
+from shared.upstream.sites import SITES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from functions.send.request import Mail
+    from shared.edge.settings import SendSettings
+    from shared.upstream.ses import Accepted, SesClient
+
+FIELD_OF = {
+    "sender_invalid": "from",
+    "sender_unverified": "from",
+    "recipient_invalid": "to",
+    "recipient_suppressed": "to",
+    "recipient_unsubscribed": "to",
+    "recipient_refused": "to",
+    "recipient_rate_limited": "to",
+    "template_unusable": "template.id",
+    "template_required": "template",
+    "template_data_invalid": "template.data",
+    "attachment_refused": "attachments",
+    "content_refused": "html",
+}
+"""The member of the request that a refusal of SES is about."""
+
+LONGEST_LIFE_S = 900
+"""Seconds that a function can live at most; a claim without an outcome that is older is nobody's any more."""
+
+_REFUSES_AN_EXTRA = frozenset({"InvalidParameter", "InvalidParameterValue", "UnknownParameter", "UnsupportedOperation"})
+_extras_refused = False
+
+
+class Office(NamedTuple):
+    """What a send needs at hand: the trail, SES, the settings and the clock (epoch seconds)."""
+
+    store: Store
+    ses: SesClient
+    settings: SendSettings
+    clock: Callable[[], float]
+
+
+def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Send, once for each idempotency key; return the members of the 202.
+
+    Raises Problem for every refusal and for an outcome that nobody knows.
+    """
+    if not key:
+        return _send(office, mail, reference=secrets.token_hex(16), key_sha256=None)
+    key_sha256 = ledger.key_hash(key)
+    claim = ledger.take_claim(office.store, key_sha256, body, at=office.clock())
+    if isinstance(claim, ledger.Entry):
+        return _answer_again(claim, body, office.clock())
+    try:
+        answer = _send(office, mail, reference=key_sha256[:32], key_sha256=key_sha256)
+    except Problem as problem:
+        state = ledger.UNCERTAIN if problem.extra.get("outcome") == UNKNOWN else ledger.REFUSED
+        _settle(office, claim, state, _problem_members(problem))
+        raise
+    _settle(office, claim, ledger.SENT, answer)
+    return answer
+
+
+def _settle(office: Office, claim: ledger.Claim, state: str, answer: Mapping[str, Any]) -> None:
+    """Write the outcome. SES has answered: the caller must learn what, whatever becomes of the ledger."""
+    try:
+        ledger.settle(office.store, claim, state, answer, at=office.clock())
+    except StoreError as error:
+        log("ERROR", "outcome not kept", key_sha256=claim.key_sha256, generation=claim.generation, code=error.code)
+
+
+def _answer_again(entry: ledger.Entry, body: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Give a repeat the answer of the first, or say why there is none."""
+    if entry.claim["body_sha256"] != content_hash(body):
+        raise Problem(409, "idempotency_conflict", "this Idempotency-Key was used with another body")
+    if entry.state == ledger.SENT:
+        return {**entry.answer, "duplicate": True}
+    if entry.state == ledger.REFUSED:
+        told = entry.answer
+        extra = {"duplicate": True, **({"upstream": told["upstream"]} if told.get("upstream") else {})}
+        raise Problem(told["status"], told["code"], told["detail"], errors=told.get("errors"), extra=extra)
+    if entry.state == ledger.UNCERTAIN or now - epoch(entry.claim["at"]) > LONGEST_LIFE_S:
+        detail = "the first attempt got no answer from SES; the mail may have been sent, so it is not sent again"
+        raise Problem(409, "outcome_uncertain", detail, extra={"outcome": UNKNOWN})
+    raise Problem(409, "in_flight", "another request with this key is being served", retry_safe=True, retry_after_s=2)
+
+
+def _problem_members(problem: Problem) -> dict[str, Any]:
+    members = {"status": problem.status, "code": problem.code, "detail": problem.detail}
+    upstream = {"upstream": problem.extra["upstream"]} if "upstream" in problem.extra else {}
+    return {**members, **upstream, "retry_safe": problem.retry_safe, "errors": problem.errors}
+
+
+def _send(office: Office, mail: Mail, *, reference: str, key_sha256: str | None) -> dict[str, Any]:
+    try:
+        accepted = _call_ses(office, mail, reference)
+    except UpstreamError as error:
+        raise _problem_of(error) from error
+    answer = {
+        "message_id": accepted.message_id,
+        "request_id": accepted.request_id,
+        "recipients": len(mail.recipients),
+        "duplicate": False,
+    }
+    _keep(office, mail, accepted, key_sha256)
+    return answer
+
+
+def _call_ses(office: Office, mail: Mail, reference: str) -> Accepted:
+    """Call SendEmail with our callback token; when the token is what SES refuses, once more without it."""
+    global _extras_refused  # noqa: PLW0603 - remembered for as long as the instance is warm
+    languages = SITES[office.settings.ses.site].unsubscribe
+    token = "" if _extras_refused else _callback_token(office, mail, reference)
+    try:
+        return office.ses.send_email(build_payload(mail, languages, token))
+    except UpstreamError as error:
+        if not token or error.code not in _REFUSES_AN_EXTRA:
+            raise
+        accepted = office.ses.send_email(build_payload(mail, languages))
+        _extras_refused = True
+        log("WARNING", "callback token refused by SES", code=error.code)
+        return accepted
+
+
+def _callback_token(office: Office, mail: Mail, reference: str) -> str:
+    keys = office.settings.token_keys
+    return build_callback_token(keys[0], reference, mail.recipients, mail.metadata) if keys else ""
+
+
+def _problem_of(error: UpstreamError) -> Problem:
+    """Translate what SES said into our contract."""
+    rule = error.rule
+    extra: dict[str, Any] = {"upstream": {"code": error.code, "request_id": error.request_id}}
+    if rule.outcome == UNKNOWN:
+        extra["outcome"] = UNKNOWN
+    field = FIELD_OF.get(rule.code)
+    errors = [{"field": field, "problem": error.message or rule.hint}] if field else None
+    detail = f"{error.message or error.code}: {rule.hint}"
+    return Problem(
+        rule.status,
+        rule.code,
+        detail,
+        retry_safe=rule.retry_safe,
+        retry_after_s=rule.retry_after_s,
+        errors=errors,
+        extra=extra,
+    )
+
+
+def _keep(office: Office, mail: Mail, accepted: Accepted, key_sha256: str | None) -> None:
+    """Write the line of an accepted send. The mail is out, so a failure here is logged, never answered."""
+    now = office.clock()
+    line: Send = {
+        "v": VERSION,
+        "message_id": accepted.message_id,
+        "request_id": accepted.request_id,
+        "key_sha256": key_sha256,
+        "sender": bare_address(mail.sender),
+        "recipients": mail.recipients,
+        "template_id": mail.template_id,
+        "subject": mail.subject,
+        "metadata": mail.metadata,
+        "accepted_at": iso(now),
+    }
+    try:
+        office.store.put(send_key(day_of(now, office.settings.utc_offset_s), accepted.message_id), encode_line(line))
+    except StoreError as error:
+        log("ERROR", "send not kept", message_id=accepted.message_id, request_id=accepted.request_id, code=error.code)

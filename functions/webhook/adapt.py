@@ -1,0 +1,184 @@
+"""One callback object -> one event record, or why it is not one.
+
+SES: https://www.tencentcloud.com/document/product/1084/39492 (2025-10-30; 2024-03-29 is seed 004).
+SendCloud: https://www.sendcloud.net/doc/en_US/email_v2/webhook/ and https://docs.aurorasendcloud.com/.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.trail.bounce import Diagnosis, diagnose, refine
+from shared.trail.records import VERSION, Event, event_id, iso, plausible_epoch
+from shared.trail.vocabulary import SENDCLOUD_EVENTS, UNKNOWN, Meaning, ses_event
+from shared.upstream.signing import parse_callback_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_DELIVERY_TROUBLE = frozenset({"bounced", "rejected", "deferred"})
+_TOKEN_HEADER = "x-tencentcloudses-cb-custom"  # noqa: S105 - a header's name
+
+
+class NotAnEventError(ValueError):
+    """The object is not an event that can be kept as one; it belongs in quarantine."""
+
+
+class Fact(NamedTuple):
+    """An event record with the time that decides where it lies (epoch seconds)."""
+
+    occurred_s: float
+    record: Event
+
+
+class _Parts(NamedTuple):
+    """What the two providers' objects have in common."""
+
+    source: str
+    name: str
+    meaning: Meaning
+    text: str
+    occurred_s: float
+    message_id: str | None
+    recipient: str | None
+    link: str | None
+
+
+def adapt_ses(raw: Any, *, received_s: float, token_keys: Sequence[str]) -> Fact:
+    """Return the event that an SES callback object tells. Raises NotAnEventError.
+
+    Names are read in any case: the pages say ``bulkid``, their samples ``bulkId``.
+    """
+    fields = _fields(raw)
+    name, text = _text(fields, "event") or "", _text(fields, "reason") or ""
+    parts = _Parts(
+        source="ses",
+        name=name,
+        meaning=ses_event(name, _text(fields, "bouncetype") or ""),
+        text=text,
+        occurred_s=_time(fields),
+        message_id=_text(fields, "bulkid"),
+        recipient=_text(fields, "email"),
+        link=_text(fields, "link"),
+    )
+    verified, metadata = _verify(fields, parts.recipient, token_keys)
+    record = _record(parts, raw, received_s)
+    record |= {"verified": verified, "metadata": metadata}
+    record |= {"template_id": _whole(fields.get("templateid")), "task_id": _text(fields, "taskid")}
+    return Fact(parts.occurred_s, record)
+
+
+def adapt_sendcloud(raw: Any, *, received_s: float, verified: bool) -> Fact:
+    """Return the event that a SendCloud callback tells; ``verified``: its HMAC was right. Raises NotAnEventError."""
+    fields = _fields(raw)
+    name = _text(fields, "event") or ""
+    parts = _Parts(
+        source="sendcloud",
+        name=name,
+        meaning=SENDCLOUD_EVENTS.get(name, UNKNOWN),
+        text=_text(fields, "message") or "",
+        occurred_s=_time(fields),
+        message_id=_text(fields, "emailid") or _text(fields, "messageid"),
+        recipient=_text(fields, "recipient"),
+        link=_text(fields, "url"),
+    )
+    record = _record(parts, raw, received_s)
+    record |= {"verified": verified, "metadata": _user_headers(fields.get("userheaders"))}
+    record |= {"task_id": _text(fields, "maillisttaskid") or _text(fields, "mail_list_task_id")}
+    return Fact(parts.occurred_s, record)
+
+
+def _record(parts: _Parts, raw: Any, received_s: float) -> Event:
+    meaning, diagnosis = parts.meaning, Diagnosis(None, None)
+    if meaning.type in _DELIVERY_TROUBLE:
+        diagnosis = diagnose(parts.text)
+        meaning = refine(meaning, parts.text, diagnosis)
+    occurred_at = iso(parts.occurred_s)
+    # Two unlisted events of one second are two events: their own names tell them apart.
+    kind = meaning.type if meaning is not UNKNOWN else f"unknown:{parts.name}"
+    return {
+        "v": VERSION,
+        "event_id": event_id(parts.source, parts.message_id, parts.recipient, kind, occurred_at, parts.link),
+        "source": parts.source,
+        "type": meaning.type,
+        "class": meaning.class_,
+        "reason": meaning.reason,
+        "fault": meaning.fault,
+        "message_id": parts.message_id,
+        "recipient": parts.recipient,
+        "occurred_at": occurred_at,
+        "received_at": iso(received_s),
+        "verified": False,
+        "machine": None,
+        "smtp": diagnosis.smtp,
+        "enhanced": diagnosis.enhanced,
+        "link": parts.link,
+        "template_id": None,
+        "task_id": None,
+        "metadata": None,
+        "raw": raw,
+    }
+
+
+def _fields(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise NotAnEventError("not a JSON object")
+    fields = {str(name).lower(): value for name, value in raw.items()}
+    if not isinstance(fields.get("event"), str) or not fields["event"]:
+        raise NotAnEventError("no event name")
+    return fields
+
+
+def _time(fields: Mapping[str, Any]) -> float:
+    occurred_s = plausible_epoch(fields.get("timestamp"))
+    if occurred_s is None:
+        raise NotAnEventError("no timestamp")
+    return occurred_s
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value) or None
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return None if isinstance(value, bool) else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _verify(
+    fields: Mapping[str, Any], recipient: str | None, keys: Sequence[str]
+) -> tuple[bool, dict[str, str] | None]:
+    """Check our token, where there is one. Raises NotAnEventError for one that is forged or of another mail.
+
+    Others who send from this account may use the header for data of their own; what does not look like a token of
+    ours is theirs, and proves nothing.
+    """
+    token = fields.get(_TOKEN_HEADER)
+    if not keys or not isinstance(token, str) or not _looks_like_ours(token):
+        return False, None
+    try:
+        content = parse_callback_token(keys, token)
+    except ValueError as error:
+        raise NotAnEventError("a callback token that is not ours") from error
+    if recipient is not None and not content.covers(recipient):
+        raise NotAnEventError("a callback token of a mail that did not go to this recipient")
+    return True, content.metadata
+
+
+def _looks_like_ours(token: str) -> bool:
+    encoded, dot, mac = token.partition(".")
+    return bool(dot) and len(mac) == 24 and encoded.startswith("eyJ")  # base64 of {"
+
+
+def _user_headers(value: Any) -> dict[str, str] | None:
+    try:
+        headers = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return None
+    return {str(k): str(v) for k, v in headers.items()} if isinstance(headers, dict) else None

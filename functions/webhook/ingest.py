@@ -1,0 +1,73 @@
+"""The objects of one callback -> JSON lines in the bucket, durable when this returns.
+
+One object for each hour of event time, named by the hash of its content: a redelivery meets its own key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from functions.webhook.adapt import Fact, NotAnEventError
+from shared.trail.layout import event_key, quarantine_key
+from shared.trail.records import VERSION, canonical_json, content_hash, day_and_hour, day_of, encode_line, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from shared.trail.store import Store
+
+
+class Stored(NamedTuple):
+    """How many events, and how many bodies or elements that were not understood, are durable now."""
+
+    events: int
+    quarantined: int
+
+
+class Desk(NamedTuple):
+    """Where callbacks are taken in: the trail, the zone of its days, the time of receipt (epoch seconds)."""
+
+    store: Store
+    utc_offset_s: int
+    received_s: float
+
+
+def ingest(desk: Desk, objects: list[Any], adapt: Callable[[Any], Fact], request: Mapping[str, Any]) -> Stored:
+    """Store every event among ``objects`` and quarantine the rest. Raises StoreError: then nothing may be acknowledged.
+
+    ``request``: what to keep beside an element in quarantine (path without its secret, headers without secrets).
+    """
+    hours: dict[tuple[str, str], list[Fact]] = {}
+    odd = 0
+    for raw in objects:
+        try:
+            fact = adapt(raw)
+        except NotAnEventError as error:
+            quarantine(desk, canonical_json(raw), str(error), request)
+            odd += 1
+            continue
+        hours.setdefault(day_and_hour(fact.occurred_s, desk.utc_offset_s), []).append(fact)
+    for (day, hour), facts in hours.items():
+        _put(desk.store, day, hour, facts)
+    return Stored(sum(map(len, hours.values())), odd)
+
+
+def _put(store: Store, day: str, hour: str, facts: list[Fact]) -> None:
+    # By content, not by position or time of receipt: the same events make the same key and the same lines.
+    ordered = sorted(facts, key=lambda fact: canonical_json(fact.record["raw"]))
+    content = [(fact.record["source"], fact.record["raw"]) for fact in ordered]
+    lines = b"".join(encode_line(fact.record) for fact in ordered)
+    store.put_once(event_key(day, hour, content_hash(content)), lines)
+
+
+def quarantine(desk: Desk, body: bytes, why: str, request: Mapping[str, Any]) -> None:
+    """Keep what was not understood, verbatim. Raises StoreError."""
+    try:
+        verbatim = {"body": body.decode()}
+    except UnicodeDecodeError:
+        verbatim = {"body_base64": base64.b64encode(body).decode()}
+    line = {"v": VERSION, "why": why, "received_at": iso(desk.received_s), **request, **verbatim}
+    key = quarantine_key(day_of(desk.received_s, desk.utc_offset_s), hashlib.sha256(body).hexdigest())
+    desk.store.put_once(key, encode_line(line), content_type="application/json")

@@ -1,0 +1,21 @@
+"""Log lines: one JSON object on stdout, a constant message plus fields. SCF ships stdout to CLS, first level only.
+
+Never an address, a key, a token or a body: fields are counts, codes, ids of ours and the platform's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+
+
+def log(level: str, message: str, **fields: object) -> None:
+    """Print one line when ``level`` is at or above ``LOG_LEVEL`` (default INFO)."""
+    floor = _LEVELS.get(os.environ.get("LOG_LEVEL", "INFO").upper(), 20)
+    if _LEVELS[level] >= floor:
+        line = json.dumps({"level": level, "message": message, **fields}, ensure_ascii=False, default=str)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,228 @@
+"""The bucket: put, get, iterate, create_if_absent. Knows nothing about e-mail.
+
+cos-python-sdk-v5 does the talking, with its traps set on purpose:
+
+* its own retries are off: they repeat appends and put-if-absent blindly, with sleeps of 1+2+3 s and 30 s time-outs
+  each. Ours stay within the time that the function has left;
+* the token is given to the configuration: ``CredentialInstance.token`` is never sent;
+* a session of ours: the built-in pool is shared by a whole class, and asks the environment for proxies at each request;
+* its log is silenced: it prints URLs, and signature keys at debug level.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+FORBID_OVERWRITE = "forbid-overwrite"
+APPEND = "append"
+
+_TIMEOUT_S = (2.0, 10.0)
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 3.0
+_EXISTS = frozenset({"FileAlreadyExists", "AppendPositionErr", "ObjectNotAppendable"})
+_COLLISIONS = frozenset({"PathConflict"})  # concurrent writes of one key within milliseconds: try again
+_NO_OVERWRITE = {"x-cos-forbid-overwrite": "true"}
+
+logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
+
+
+class Place(NamedTuple):
+    """Which bucket, as whom, and how claims are made there.
+
+    ``endpoint``: empty for the region's own; ``http://127.0.0.1:9002`` for localcloud; or a host such as
+    ``cos-internal.ap-guangzhou.tencentcos.cn``. ``claim``: ``forbid-overwrite`` or ``append``.
+    """
+
+    secret_id: str
+    secret_key: str
+    token: str
+    bucket: str
+    region: str
+    endpoint: str
+    claim: str
+
+
+class Entry(NamedTuple):
+    """One object in a listing. ``modified_at`` is ISO 8601 as COS gives it."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    modified_at: str
+
+
+class StoreError(Exception):
+    """COS did not do it. ``retry_safe``: every operation here may be repeated; this says whether it can help."""
+
+    def __init__(self, operation: str, code: str, *, status: int = 0, retry_safe: bool) -> None:
+        super().__init__(f"{operation}: {code}")
+        self.operation = operation
+        self.code = code
+        self.status = status
+        self.retry_safe = retry_safe
+
+
+class Store:
+    """One bucket for one invocation.
+
+    ``time_left_s`` tells how long retries may go on; without it three attempts are made.
+    """
+
+    def __init__(self, place: Place, time_left_s: Callable[[], float] | None = None) -> None:
+        self._client = _client(place)
+        self._bucket = place.bucket
+        self._claim = place.claim
+        self._time_left_s = time_left_s
+
+    def put(self, key: str, body: bytes, *, content_type: str = "application/x-ndjson") -> None:
+        """Write an object whole; the same key is overwritten. Raises StoreError."""
+        self._retried("put", lambda: self._put(key, body, content_type, {}))
+
+    def put_once(self, key: str, body: bytes, *, content_type: str = "application/x-ndjson") -> bool:
+        """Write an object whose key names its content; False when it is there already. Raises StoreError.
+
+        Where the bucket ignores the header (it once had versioning), the object is overwritten by its equal.
+        """
+        return self._unless_exists("put", lambda: self._put(key, body, content_type, _NO_OVERWRITE))
+
+    def create_if_absent(self, key: str, body: bytes) -> bool:
+        """Create ``key``, or learn that somebody else has: True for exactly one of all who try. Raises StoreError.
+
+        ``body`` must be unlike any other claimant's. A claim that was written but acknowledged late (the answer was
+        lost and the repeat met our own object) is recognised by its content.
+        """
+        if self._claim == APPEND:
+            created = self._unless_exists("create", lambda: self._append_first(key, body))
+        else:
+            created = self.put_once(key, body, content_type="application/json")
+        return created or self.get(key) == body
+
+    def get(self, key: str) -> bytes | None:
+        """Return an object's bytes, or None when there is none. Raises StoreError."""
+        try:
+            return self._retried("get", lambda: self._get(key))
+        except StoreError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def iterate(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        """Yield the objects under ``prefix`` in byte order, a page of 1000 at a time. Raises StoreError.
+
+        COS lists with a delay that it does not bound: what was just written may be missing.
+        """
+        marker = after
+        while True:
+            page = self._retried("list", functools.partial(self._list, prefix, marker))
+            for item in page.get("Contents", ()):
+                yield Entry(item["Key"], int(item["Size"]), item["ETag"].strip('"'), item["LastModified"])
+                marker = item["Key"]
+            if page.get("IsTruncated") != "true":
+                return
+            marker = page.get("NextMarker") or marker
+
+    def delete(self, key: str) -> None:
+        """Delete an object; deleting none is no error. Raises StoreError."""
+        self._retried("delete", lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
+
+    def _put(self, key: str, body: bytes, content_type: str, headers: dict[str, str]) -> None:
+        # The SDK copies `Metadata` as headers, verbatim and signed; it has no parameter for this one.
+        self._client.put_object(
+            Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=dict(headers)
+        )
+
+    def _append_first(self, key: str, body: bytes) -> None:
+        self._client.append_object(Bucket=self._bucket, Key=key, Position=0, Data=body)
+
+    def _get(self, key: str) -> bytes:
+        body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].get_raw_stream().read()
+        return body
+
+    def _list(self, prefix: str, marker: str) -> dict[str, Any]:
+        page: dict[str, Any] = self._client.list_objects(
+            Bucket=self._bucket, Prefix=prefix, Marker=marker, MaxKeys=1000, EncodingType="url"
+        )
+        return page
+
+    def _unless_exists(self, operation: str, call: Callable[[], None]) -> bool:
+        try:
+            self._retried(operation, call)
+        except StoreError as error:
+            if error.code in _EXISTS:
+                return False
+            raise
+        return True
+
+    def _retried(self, operation: str, call: Callable[[], T]) -> T:
+        """Call until it succeeds, fails for good, or the time is up. Full jitter between attempts."""
+        attempt = 0
+        while True:
+            try:
+                return call()
+            except (CosServiceError, CosClientError, requests.RequestException, OSError) as error:  # noqa: PERF203
+                failure = _failure(operation, error)
+                pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt))  # noqa: S311
+                attempt += 1
+                if not failure.retry_safe or not self._may_go_on(attempt, pause_s):
+                    raise failure from error
+                time.sleep(pause_s)
+
+    def _may_go_on(self, attempt: int, pause_s: float) -> bool:
+        if self._time_left_s is None:
+            return attempt < 3
+        return self._time_left_s() > pause_s + _FIRST_PAUSE_S
+
+
+def _failure(operation: str, error: Exception) -> StoreError:
+    """Translate the SDK's exceptions; what is no answer of COS (network, broken stream) may be tried again."""
+    if isinstance(error, CosServiceError):
+        status, code = int(error.get_status_code()), str(error.get_error_code())
+        return StoreError(operation, code, status=status, retry_safe=status >= 500 or code in _COLLISIONS)
+    return StoreError(operation, type(error).__name__, retry_safe=True)
+
+
+@functools.lru_cache(maxsize=4)
+def _client(place: Place) -> CosS3Client:
+    """Return the SDK's client for one set of credentials; a role's key changes within hours, so few are alive."""
+    config = CosConfig(
+        Region=place.region,
+        SecretId=place.secret_id,
+        SecretKey=place.secret_key,
+        Token=place.token or None,
+        Timeout=_TIMEOUT_S,
+        AutoSwitchDomainOnRetry=False,
+        **_address(place.endpoint),
+    )
+    return CosS3Client(config, retry=0, session=_warm_session())
+
+
+def _address(endpoint: str) -> dict[str, Any]:
+    """Return the SDK's words for an endpoint: by IP and port with the usual Host, or a host name."""
+    if not endpoint:
+        return {"Scheme": "https"}
+    parts = urlsplit(endpoint if "//" in endpoint else f"https://{endpoint}")
+    host = parts.hostname or ""
+    if host == "localhost" or host.replace(".", "").isdigit():
+        return {"Scheme": parts.scheme, "IP": "127.0.0.1" if host == "localhost" else host, "Port": parts.port}
+    return {"Scheme": parts.scheme, "Endpoint": parts.netloc}
+
+
+@functools.lru_cache(maxsize=1)
+def _warm_session() -> requests.Session:
+    """Return the session whose connections outlive an invocation."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
