@@ -1,0 +1,1 @@
+"""The mailtrail command, one module a verb. Not deployed."""

@@ -1,4 +1,4 @@
-"""A day of the trail, read as a stream: events, status rows, sends, tasks. Nothing is held but what the caller keeps."""
+"""A day of the trail, read as a stream: events, status rows, sends, tasks. Only what the caller keeps is held."""
 
 from __future__ import annotations
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.send import ledger
 from functions.send.addresses import bare_address
-from functions.send.payload import build_payload
+from functions.send.submit import submit
 from shared.edge.http_event import Problem
 from shared.edge.log import log
 from shared.trail.layout import send_key
 from shared.trail.records import VERSION, Send, content_hash, day_of, encode_line, epoch, iso
 from shared.trail.store import Store, StoreError
-from shared.upstream.errors import UNKNOWN, UpstreamError
-from shared.upstream.signing import build_callback_token
-from shared.upstream.sites import SITES
+from shared.upstream.errors import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,27 +22,8 @@ if TYPE_CHECKING:
     from shared.edge.settings import SendSettings
     from shared.upstream.ses import Accepted, SesClient
 
-FIELD_OF = {
-    "sender_invalid": "from",
-    "sender_unverified": "from",
-    "recipient_invalid": "to",
-    "recipient_suppressed": "to",
-    "recipient_unsubscribed": "to",
-    "recipient_refused": "to",
-    "recipient_rate_limited": "to",
-    "template_unusable": "template.id",
-    "template_required": "template",
-    "template_data_invalid": "template.data",
-    "attachment_refused": "attachments",
-    "content_refused": "html",
-}
-"""The member of the request that a refusal of SES is about."""
-
 LONGEST_LIFE_S = 900
 """Seconds that a function can live at most; a claim without an outcome that is older is nobody's any more."""
-
-_REFUSES_AN_EXTRA = frozenset({"InvalidParameter", "InvalidParameterValue", "UnknownParameter", "UnsupportedOperation"})
-_extras_refused = False
 
 
 class Office(NamedTuple):
@@ -108,59 +87,15 @@ def _problem_members(problem: Problem) -> dict[str, Any]:
 
 
 def _send(office: Office, mail: Mail, *, reference: str, key_sha256: str | None) -> dict[str, Any]:
-    try:
-        accepted = _call_ses(office, mail, reference)
-    except UpstreamError as error:
-        raise _problem_of(error) from error
-    answer = {
+    accepted, warnings = submit(office.ses, office.settings, mail, reference)
+    answer: dict[str, Any] = {
         "message_id": accepted.message_id,
         "request_id": accepted.request_id,
         "recipients": len(mail.recipients),
         "duplicate": False,
     }
     _keep(office, mail, accepted, key_sha256)
-    return answer
-
-
-def _call_ses(office: Office, mail: Mail, reference: str) -> Accepted:
-    """Call SendEmail with our callback token; when the token is what SES refuses, once more without it."""
-    global _extras_refused  # noqa: PLW0603 - remembered for as long as the instance is warm
-    languages = SITES[office.settings.ses.site].unsubscribe
-    token = "" if _extras_refused else _callback_token(office, mail, reference)
-    try:
-        return office.ses.send_email(build_payload(mail, languages, token))
-    except UpstreamError as error:
-        if not token or error.code not in _REFUSES_AN_EXTRA:
-            raise
-        accepted = office.ses.send_email(build_payload(mail, languages))
-        _extras_refused = True
-        log("WARNING", "callback token refused by SES", code=error.code)
-        return accepted
-
-
-def _callback_token(office: Office, mail: Mail, reference: str) -> str:
-    keys = office.settings.token_keys
-    return build_callback_token(keys[0], reference, mail.recipients, mail.metadata) if keys else ""
-
-
-def _problem_of(error: UpstreamError) -> Problem:
-    """Translate what SES said into our contract."""
-    rule = error.rule
-    extra: dict[str, Any] = {"upstream": {"code": error.code, "request_id": error.request_id}}
-    if rule.outcome == UNKNOWN:
-        extra["outcome"] = UNKNOWN
-    field = FIELD_OF.get(rule.code)
-    errors = [{"field": field, "problem": error.message or rule.hint}] if field else None
-    detail = f"{error.message or error.code}: {rule.hint}"
-    return Problem(
-        rule.status,
-        rule.code,
-        detail,
-        retry_safe=rule.retry_safe,
-        retry_after_s=rule.retry_after_s,
-        errors=errors,
-        extra=extra,
-    )
+    return {**answer, "warnings": warnings} if warnings else answer
 
 
 def _keep(office: Office, mail: Mail, accepted: Accepted, key_sha256: str | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared.trail.bounce import Diagnosis, diagnose, refine
 from shared.trail.records import VERSION, Event, event_id, iso, plausible_epoch
 from shared.trail.vocabulary import SENDCLOUD_EVENTS, UNKNOWN, Meaning, ses_event
-from shared.upstream.signing import parse_callback_token
+from shared.upstream.signing import is_callback_token, parse_callback_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +45,8 @@ class _Parts(NamedTuple):
     link: str | None
 
 
-def adapt_ses(raw: Any, *, received_s: float, token_keys: Sequence[str]) -> Fact:
-    """Return the event that an SES callback object tells. Raises NotAnEventError.
+def adapt_ses(raw: Any, *, received_s: float, token_keys: Sequence[str]) -> list[Fact]:
+    """Return the one event that an SES callback object tells. Raises NotAnEventError.
 
     Names are read in any case: the pages say ``bulkid``, their samples ``bulkId``.
     """
@@ -66,18 +66,29 @@ def adapt_ses(raw: Any, *, received_s: float, token_keys: Sequence[str]) -> Fact
     record = _record(parts, raw, received_s)
     record |= {"verified": verified, "metadata": metadata}
     record |= {"template_id": _whole(fields.get("templateid")), "task_id": _text(fields, "taskid")}
-    return Fact(parts.occurred_s, record)
+    return [Fact(parts.occurred_s, record)]
 
 
-def adapt_sendcloud(raw: Any, *, received_s: float, verified: bool) -> Fact:
-    """Return the event that a SendCloud callback tells; ``verified``: its HMAC was right. Raises NotAnEventError."""
+def adapt_sendcloud(raw: Any, *, received_s: float, verified: bool) -> list[Fact]:
+    """Return the events that a SendCloud callback tells; ``verified``: its HMAC was right. Raises NotAnEventError.
+
+    A ``request`` tells of all its recipients at once, in ``recipientArray`` and ``emailIds``: an event for each.
+    """
     fields = _fields(raw)
+    recipients, ids = _list(fields.get("recipientarray")), _list(fields.get("emailids"))
+    if fields.get("recipient") or not recipients or len(ids) != len(recipients):
+        return [_adapt_sendcloud_one(raw, fields, received_s=received_s, verified=verified)]
+    each = [fields | {"recipient": to, "emailid": email_id} for to, email_id in zip(recipients, ids, strict=True)]
+    return [_adapt_sendcloud_one(raw, one, received_s=received_s, verified=verified) for one in each]
+
+
+def _adapt_sendcloud_one(raw: Any, fields: Mapping[str, Any], *, received_s: float, verified: bool) -> Fact:
     name = _text(fields, "event") or ""
     parts = _Parts(
         source="sendcloud",
         name=name,
         meaning=SENDCLOUD_EVENTS.get(name, UNKNOWN),
-        text=_text(fields, "message") or "",
+        text=_text(fields, "message") or _text(fields, "reason") or "",
         occurred_s=_time(fields),
         message_id=_text(fields, "emailid") or _text(fields, "messageid"),
         recipient=_text(fields, "recipient"),
@@ -160,7 +171,7 @@ def _verify(
     ours is theirs, and proves nothing.
     """
     token = fields.get(_TOKEN_HEADER)
-    if not keys or not isinstance(token, str) or not _looks_like_ours(token):
+    if not keys or not isinstance(token, str) or not is_callback_token(token):
         return False, None
     try:
         content = parse_callback_token(keys, token)
@@ -171,9 +182,13 @@ def _verify(
     return True, content.metadata
 
 
-def _looks_like_ours(token: str) -> bool:
-    encoded, dot, mac = token.partition(".")
-    return bool(dot) and len(mac) == 24 and encoded.startswith("eyJ")  # base64 of {"
+def _list(value: Any) -> list[Any]:
+    """Return a list, also one that a form carries as JSON text."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _user_headers(value: Any) -> dict[str, str] | None:

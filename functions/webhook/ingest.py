@@ -34,7 +34,7 @@ class Desk(NamedTuple):
     received_s: float
 
 
-def ingest(desk: Desk, objects: list[Any], adapt: Callable[[Any], Fact], request: Mapping[str, Any]) -> Stored:
+def ingest(desk: Desk, objects: list[Any], adapt: Callable[[Any], list[Fact]], request: Mapping[str, Any]) -> Stored:
     """Store every event among ``objects`` and quarantine the rest. Raises StoreError: then nothing may be acknowledged.
 
     ``request``: what to keep beside an element in quarantine (path without its secret, headers without secrets).
@@ -43,12 +43,13 @@ def ingest(desk: Desk, objects: list[Any], adapt: Callable[[Any], Fact], request
     odd = 0
     for raw in objects:
         try:
-            fact = adapt(raw)
+            facts = adapt(raw)
         except NotAnEventError as error:
             quarantine(desk, canonical_json(raw), str(error), request)
             odd += 1
             continue
-        hours.setdefault(day_and_hour(fact.occurred_s, desk.utc_offset_s), []).append(fact)
+        for fact in facts:
+            hours.setdefault(day_and_hour(fact.occurred_s, desk.utc_offset_s), []).append(fact)
     for (day, hour), facts in hours.items():
         _put(desk.store, day, hour, facts)
     return Stored(sum(map(len, hours.values())), odd)
@@ -56,7 +57,7 @@ def ingest(desk: Desk, objects: list[Any], adapt: Callable[[Any], Fact], request
 
 def _put(store: Store, day: str, hour: str, facts: list[Fact]) -> None:
     # By content, not by position or time of receipt: the same events make the same key and the same lines.
-    ordered = sorted(facts, key=lambda fact: canonical_json(fact.record["raw"]))
+    ordered = sorted(facts, key=lambda fact: (canonical_json(fact.record["raw"]), fact.record["event_id"]))
     content = [(fact.record["source"], fact.record["raw"]) for fact in ordered]
     lines = b"".join(encode_line(fact.record) for fact in ordered)
     store.put_once(event_key(day, hour, content_hash(content)), lines)

@@ -1,0 +1,1 @@
+"""The local SendCloud: ``/apiv2`` and ``/api``, and its signed webhooks."""

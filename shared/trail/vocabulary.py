@@ -120,8 +120,9 @@ SENDCLOUD_EVENTS = {
     "invalid": Meaning("bounced", "hard"),
     "invalid_email": Meaning("bounced", "hard"),
     "soft_bounce": Meaning("bounced", "soft"),
+    "bounce": Meaning("bounced", "soft"),  # the 2015 page's word for a soft bounce
 }
-"""Both generations of names: sendcloud.net and aurorasendcloud.com. ``route`` is inbound mail, not an event of ours."""
+"""Every generation of names: sendcloud.net and aurorasendcloud.com. ``route`` is inbound mail, not an event of ours."""
 
 SENDCLOUD_STATUS = {
     "送达": Meaning("delivered"),

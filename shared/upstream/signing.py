@@ -14,10 +14,10 @@ our own callback token binds a mail's reference, recipients and metadata.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
+import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -84,7 +84,7 @@ def canonical_request(
     ``query``: what ``canonical_query`` returned for a GET, empty for a POST.
     A request with ``X-TC-Content-SHA256: UNSIGNED-PAYLOAD`` signs that literal instead of its body.
     """
-    unsigned = any(k.lower() == "x-tc-content-sha256" and v == "UNSIGNED-PAYLOAD" for k, v in headers.items())
+    unsigned = any(k.lower() == "x-tc-content-sha256" and v.strip() == "UNSIGNED-PAYLOAD" for k, v in headers.items())
     payload_hash = sha256_hex(b"UNSIGNED-PAYLOAD" if unsigned else body)
     lines = (method, "/", query, canonical_headers(headers, signed_headers), ";".join(signed_headers), payload_hash)
     return "\n".join(lines)
@@ -158,8 +158,8 @@ def parse_authorization(header: str) -> Authorization:
     if algorithm != ALGORITHM or len(scope) != 4 or scope[3] != "tc3_request":
         raise ValueError("not a TC3-HMAC-SHA256 authorization")
     names = tuple(fields.get("SignedHeaders", "").split(";"))
-    if not names[0] or not fields.get("Signature"):
-        raise ValueError("SignedHeaders or Signature is missing")
+    if not scope[0] or not all(names) or not fields.get("Signature"):
+        raise ValueError("Credential, SignedHeaders or Signature is missing")
     return Authorization(scope[0], scope[1], scope[2], names, fields["Signature"])
 
 
@@ -169,32 +169,37 @@ def sendcloud_signature(app_key: str, timestamp: str, token: str) -> str:
     It covers neither the event nor the body; who relies on it keeps a window and remembers tokens.
     Source: https://www.sendcloud.net/doc/en_US/email_v2/webhook/.
     """
-    return hmac.new(app_key.encode(), (timestamp + token).encode(), hashlib.sha256).hexdigest()
+    return hmac.new(app_key.encode(), _bytes(timestamp + token), hashlib.sha256).hexdigest()
 
 
 def verify_sendcloud(app_keys: Iterable[str], timestamp: str, token: str, given: str) -> bool:
     """Tell whether ``given`` is the signature under any live APP KEY; looks at all of them, in constant time."""
-    return _any_equal((sendcloud_signature(key, timestamp, token) for key in app_keys), given.lower())
+    return equals_any((sendcloud_signature(key, timestamp, token) for key in app_keys), given.lower())
 
 
 def equals_any(candidates: Iterable[str], given: str) -> bool:
     """Constant-time comparison against every live secret (rotation keeps two or more)."""
-    return _any_equal(candidates, given)
-
-
-def _any_equal(candidates: Iterable[str], given: str) -> bool:
     found = False
     for candidate in candidates:
         # No early exit: the time taken tells nothing about which secret matched.
-        found |= hmac.compare_digest(candidate.encode(), given.encode())
+        found |= hmac.compare_digest(_bytes(candidate), _bytes(given))
     return found
+
+
+def _bytes(text: str) -> bytes:
+    # What a stranger sends may hold half a surrogate pair, which has no UTF-8; it must compare unequal, not raise.
+    return text.encode("utf-8", "surrogatepass")
+
+
+MARK_BYTES = 4
+"""Bytes kept of a recipient's hash in a callback token: 90 recipients must fit a header line of 998 octets."""
 
 
 class CallbackToken(NamedTuple):
     """What travels in ``X-Tencentcloudses-Cb-Custom`` and comes back with every event of the mail."""
 
     reference: str
-    recipients: frozenset[str]
+    recipients: frozenset[bytes]
     metadata: dict[str, str]
 
     def covers(self, recipient: str) -> bool:
@@ -202,38 +207,52 @@ class CallbackToken(NamedTuple):
         return _recipient_mark(recipient) in self.recipients
 
 
-def _recipient_mark(address: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(address.strip().lower().encode()).digest()[:6]).decode()
-
-
 def build_callback_token(
     key: str, reference: str, recipients: Iterable[str], metadata: Mapping[str, str] | None = None
 ) -> str:
-    """Build the token: base64url JSON of reference, recipient marks and metadata, a dot, its HMAC.
+    """Build ``<JSON of reference and metadata>.<recipient marks>.<HMAC of both>``, each part base64url.
 
-    The recipients are 48-bit marks, not addresses: the header may reach people in copy.
+    The recipients are 32-bit marks, not addresses: the header may reach people in copy.
     The metadata is readable by whoever sees the header; it is authenticated, not secret.
     """
-    marks = "".join(sorted(_recipient_mark(address) for address in recipients))
-    content = {"r": reference, "t": marks, "m": dict(metadata or {})}
+    content = {"r": reference, "m": dict(metadata or {})}
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    encoded = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
-    return f"{encoded}.{_token_mac(key, encoded)}"
+    marks = b"".join(sorted(_recipient_mark(address) for address in recipients))
+    signed = f"{_base64url(_bytes(text))}.{_base64url(marks)}"
+    return f"{signed}.{_token_mac(key, signed)}"
 
 
 def parse_callback_token(keys: Iterable[str], token: str) -> CallbackToken:
     """Verify under any live key, then parse. Raises ValueError with one message for every failure."""
-    encoded, _, mac = token.partition(".")
-    if not _any_equal((_token_mac(key, encoded) for key in keys), mac):
+    signed, _, mac = token.rpartition(".")
+    if not equals_any((_token_mac(key, signed) for key in keys), mac):
         raise ValueError("not a token of ours")
-    try:
-        content = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (binascii.Error, ValueError) as error:  # pragma: no cover - only we could have signed it
-        raise ValueError("not a token of ours") from error
-    marks = content["t"]
-    return CallbackToken(content["r"], frozenset(marks[i : i + 8] for i in range(0, len(marks), 8)), content["m"])
+    content, marks = (_from_base64url(part) for part in signed.split("."))
+    fields = json.loads(content)
+    pieces = (marks[i : i + MARK_BYTES] for i in range(0, len(marks), MARK_BYTES))
+    return CallbackToken(fields["r"], frozenset(pieces), fields["m"])
 
 
-def _token_mac(key: str, encoded: str) -> str:
-    digest = hmac.new(key.encode(), b"mailtrail-callback\n" + encoded.encode(), hashlib.sha256).digest()
+def is_callback_token(text: str) -> bool:
+    """Whether ``text`` has the shape of a token, whoever signed it."""
+    return _TOKEN_SHAPE.fullmatch(text) is not None
+
+
+_TOKEN_SHAPE = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{24}")  # eyJ is base64 of {"
+
+
+def _recipient_mark(address: str) -> bytes:
+    return hashlib.sha256(_bytes(address.strip().lower())).digest()[:MARK_BYTES]
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _from_base64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _token_mac(key: str, signed: str) -> str:
+    digest = hmac.new(key.encode(), _bytes(f"mailtrail-callback\n{signed}"), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:18]).decode()

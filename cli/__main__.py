@@ -1,0 +1,5 @@
+"""``python -m cli`` is ``mailtrail``."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,68 @@
+"""``mailtrail send``: one mail through the HTTP endpoint, as any client would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+
+from localcloud import defaults
+
+
+def _pairs(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    for pair in value:
+        if "=" not in pair:
+            raise click.BadParameter(f"{pair} is not NAME=VALUE")
+    return dict(pair.split("=", 1) for pair in value)
+
+
+@click.command("send")
+@click.option(
+    "--file", "body_file", type=click.File("rb"), help="The request body as JSON; the options below add to it."
+)
+@click.option("--from", "sender", help="Sender, such as 'Acme <noreply@mail.example.com>'.")
+@click.option("--to", multiple=True, help="Recipient; may be repeated.")
+@click.option("--subject")
+@click.option("--template", type=int, help="Id of an approved template.")
+@click.option("--data", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="A variable of the template.")
+@click.option("--metadata", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="Comes back in every event.")
+@click.option("--attach", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--idempotency-key", default="", help="Makes repeats of this very command safe.")
+@click.option("--url", default=f"http://127.0.0.1:{defaults.PORT}", show_default=True, envvar="MAILTRAIL_URL")
+@click.option("--key", default=defaults.SEND_KEY, envvar="MAILTRAIL_SEND_KEY", help="Default: localcloud's.")
+def send_command(idempotency_key: str, url: str, key: str, **given: Any) -> None:
+    """Send one mail and print the answer as JSON. Exit status 1 when it was not accepted."""
+    headers = {"Authorization": f"Bearer {key}"}
+    if idempotency_key:
+        headers["Idempotency-Key"] = idempotency_key
+    try:
+        answer = requests.post(f"{url.rstrip('/')}/send", json=_body(given), headers=headers, timeout=30)
+    except requests.ConnectionError as error:
+        raise click.ClickException(f"nothing answers at {url}; was the mail sent? {type(error).__name__}") from error
+    except requests.Timeout as error:
+        raise click.ClickException("no answer in 30 s: the mail may have been sent") from error
+    click.echo(answer.text, err=not answer.ok)
+    if not answer.ok:
+        raise SystemExit(1)
+
+
+def _body(given: dict[str, Any]) -> dict[str, Any]:
+    import base64  # noqa: PLC0415 - only attachments want it
+
+    try:
+        body: dict[str, Any] = json.load(given["body_file"]) if given["body_file"] else {}
+    except ValueError as error:
+        raise click.ClickException(f"--file is not JSON: {error}") from error
+    body |= {name: given[member] for name, member in (("from", "sender"), ("subject", "subject")) if given[member]}
+    body |= {"to": list(given["to"])} if given["to"] else {}
+    body |= {"metadata": given["metadata"]} if given["metadata"] else {}
+    if given["template"]:
+        body["template"] = {"id": given["template"], "data": given["data"]}
+    if given["attach"]:
+        body["attachments"] = [
+            {"filename": path.name, "content": base64.b64encode(path.read_bytes()).decode()} for path in given["attach"]
+        ]
+    return body

@@ -1,0 +1,71 @@
+"""``mailtrail snapshot`` and ``mailtrail report``: the timers' work, now, for the days you name."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli import target
+from cli.invoke import call
+
+
+def _days(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    for day in value:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", day):
+            raise click.BadParameter(f"{day} is not YYYY-MM-DD")
+    return value
+
+
+DAY_OPTION = click.option(
+    "--day", "days", multiple=True, callback=_days, help="YYYY-MM-DD; may be repeated. Default: yesterday and today."
+)
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+@click.command("snapshot")
+@DAY_OPTION
+@target.LOCAL_OPTION
+@JSON_OPTION
+def snapshot_command(days: tuple[str, ...], port: int | None, *, as_json: bool) -> None:
+    """Save message status and task lists of whole days into the bucket. Exit status 1 when one is not complete."""
+    result = _run("snapshot", days, port)
+    table = Table("Source", "Day", "Rows", "Pages", "Complete")
+    for one in result["snapshots"]:
+        complete = "yes" if one["complete"] else f"no: {one['why']}"
+        table.add_row(one["source"], one.get("day", ""), str(one.get("rows", "")), str(one.get("pages", "")), complete)
+    _print(result, table, as_json=as_json)
+    if not result["complete"]:
+        raise SystemExit(1)
+
+
+@click.command("report")
+@DAY_OPTION
+@target.LOCAL_OPTION
+@JSON_OPTION
+def report_command(days: tuple[str, ...], port: int | None, *, as_json: bool) -> None:
+    """Write the report of whole days into the bucket."""
+    result = _run("report", days, port)
+    table = Table("Day", "Events", "Recipients", "Objects")
+    for one in result["reports"]:
+        table.add_row(one["day"], str(one["events"]), str(one["recipients"]), "\n".join(one["keys"]))
+    _print(result, table, as_json=as_json)
+
+
+def _run(function: str, days: tuple[str, ...], port: int | None) -> dict[str, Any]:
+    message = json.dumps({"days": list(days)}) if days else ""
+    event = {"Type": "Timer", "TriggerName": f"{function}_cli", "Time": "", "Message": message}
+    with target.running_as(target.environment(port)):
+        result: dict[str, Any] = call(function, event)
+    return result
+
+
+def _print(result: dict[str, Any], table: Table, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(result, indent=1))
+    else:
+        Console().print(table)

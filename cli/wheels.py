@@ -1,0 +1,112 @@
+"""Deployed dependencies: fetched once as wheels for SCF's system, then unpacked without what only weighs.
+
+SCF's documented system is CentOS 7 with glibc 2.17, hence manylinux2014; the runtime is CPython 3.10.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from cli.requirements import PackageError, Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+TARGET = (
+    "--platform=manylinux2014_x86_64", "--python-version=3.10", "--implementation=cp", "--abi=cp310",
+    "--only-binary=:all:", "--no-deps",
+)  # fmt: skip
+"""What pip is told so that a wheel fits SCF whatever this machine is."""
+
+SDIST_ONLY: Mapping[str, str] = {
+    "crcmod": "1.7 has no wheel; its Python files are taken from this environment, its C extension is optional",
+}
+"""Distribution name -> why its files come from the environment that runs us and not from a wheel."""
+
+OPTIONAL_EXTENSIONS: Mapping[str, str] = {
+    "charset_normalizer": "md.py and cd.py stand beside md.so and cd.so, and import faster; 0.5 MB",
+    "markupsafe": "_native.py does what _speedups.so does",
+    "crcmod": "_crcfunpy.py does what _crcfunext.so does",
+}
+"""Top-level package -> why its compiled modules can be left out. Extensions of all others are shipped."""
+
+METADATA_KEPT = re.compile(r"\.dist-info/(METADATA$|licenses/|LICENSE|NOTICE|COPYING)", re.IGNORECASE)
+TEST_FOLDERS = {"tests", "test", "testing"}
+TEST_FILES = {"crcmod/test.py"}  # by full name: jinja2/tests.py is not a test but Jinja's `is defined`
+
+
+def fetch(pins: Sequence[Pin], cache: Path) -> list[Path]:
+    """Return a wheel in ``cache`` for each pin, asking pip only for those that are not there yet.
+
+    Raises PackageError with pip's own words when one has no wheel for the target.
+    """
+    wanted = [pin for pin in pins if pin.name not in SDIST_ONLY]
+    missing = [pin for pin in wanted if _cached(pin, cache) is None]
+    if missing:
+        _download(missing, cache)
+    found = [_cached(pin, cache) for pin in wanted]
+    return [wheel for wheel in found if wheel is not None]
+
+
+def unpack(pins: Sequence[Pin], cache: Path, target: Path) -> None:
+    """Put the files of every pin that a function needs at run time into ``target``."""
+    for wheel in fetch(pins, cache):
+        with zipfile.ZipFile(wheel) as archive:
+            for name in filter(is_needed, archive.namelist()):
+                _write(target / name, archive.read(name))
+    for pin in pins:
+        if pin.name in SDIST_ONLY:
+            for name, path in _installed_files(pin):
+                _write(target / name, path.read_bytes())
+
+
+def is_needed(name: str) -> bool:
+    """Tell whether the file called ``name`` inside a wheel is worth deploying: code, data, and licences."""
+    path = PurePosixPath(name)
+    top = path.parts[0]
+    if name.endswith("/"):  # some wheels list their folders
+        return False
+    if top.endswith(".dist-info"):
+        return METADATA_KEPT.search(name) is not None
+    if top.endswith(".data") or path.suffix in {".pyc", ".pyi", ".pyx", ".c", ".h"}:
+        return False
+    if path.suffix == ".so":
+        return top not in OPTIONAL_EXTENSIONS
+    return name not in TEST_FILES and TEST_FOLDERS.isdisjoint(path.parts[:-1])
+
+
+def _cached(pin: Pin, cache: Path) -> Path | None:
+    stem = f"{pin.name.replace('-', '_')}-{pin.version}-"
+    return next((wheel for wheel in sorted(cache.glob("*.whl")) if wheel.name.lower().startswith(stem.lower())), None)
+
+
+def _download(pins: Iterable[Pin], cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    # Into a folder beside, then moved: a cache that was cut short never holds half a wheel.
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        names = [f"{pin.name}=={pin.version}" for pin in pins]
+        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input")
+        run = subprocess.run((*pip, *TARGET, "--dest", folder, *names), capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise PackageError(f"pip found no wheel for SCF: {run.stderr.strip()}")
+        for wheel in Path(folder).glob("*.whl"):
+            shutil.move(wheel, cache / wheel.name)
+
+
+def _installed_files(pin: Pin) -> Iterator[tuple[str, Path]]:
+    for file in metadata.distribution(pin.name).files or ():
+        if not file.is_absolute() and ".." not in file.parts and is_needed(file.as_posix()):
+            yield file.as_posix(), Path(str(file.locate()))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

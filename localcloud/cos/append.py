@@ -1,0 +1,41 @@
+"""APPEND Object: add to the end of an object, if its length is what the caller thinks it is.
+
+Source: https://cloud.tencent.com/document/product/436/7741.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localcloud.cos.errors import CosError
+from localcloud.cos.integrity import check_content_md5, check_length
+from localcloud.cos.metadata import check_key, kept_headers, written_headers
+from localcloud.cos.store import Content
+from localcloud.exchange import Response
+
+if TYPE_CHECKING:
+    from localcloud.cos.address import Call
+    from localcloud.cos.state import CosState
+
+
+def append_object(cos: CosState, call: Call) -> Response:
+    """POST ?append&position=N.
+
+    Raises CosError OAZOperationNotSupportOnMAZBucket on a multi-AZ bucket (that it refuses is documented, its code is
+    not), AppendPositionErr, ObjectNotAppendable, InvalidArgument, and what PUT raises.
+    """
+    headers, body = call.headers, call.request.body
+    cos.store.require_bucket(call.bucket)
+    if cos.multi_az:
+        raise CosError("OAZOperationNotSupportOnMAZBucket")
+    position = call.params.get("position", "")
+    if not (position.isascii() and position.isdigit()):
+        raise CosError("InvalidArgument", "position must be a non-negative integer.")
+    check_key(call.key)
+    check_length(headers, body)
+    check_content_md5(headers, body)
+    kept = kept_headers(headers)
+    with cos.store.files.stage([body]) as staged:
+        content = Content(staged, staged.md5.hex(), kept)
+        row = cos.store.append(call.bucket, call.key, content, position=int(position), now=cos.clock.now())
+    return Response(200, written_headers(row) | {"x-cos-next-append-position": str(row.size)})

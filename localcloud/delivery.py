@@ -1,0 +1,110 @@
+"""Callbacks on their way to the webhook: what the fault rules do to them, who carries them, what came back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import urllib3
+
+from localcloud.callbacks import Callback
+from localcloud.defaults import WEBHOOK_SECRET
+
+if TYPE_CHECKING:
+    from localcloud.callbacks import CallbackQueue
+    from localcloud.clock import Clock
+    from localcloud.faults import Faults, Rule
+
+Answer = tuple[int | None, str]
+"""HTTP status and the beginning of the body; None when there was no answer."""
+Post = Callable[[Callback], Answer]
+
+TIMEOUT_S = {"sendcloud": 3.0, "ses": 10.0}
+"""SendCloud waits 3 s (sendcloud_docs, webhook); how long SES waits is not documented."""
+KEPT_ANSWER_CHARS = 500
+
+
+class _Plan(NamedTuple):
+    until: float
+    rules: list[Rule]
+
+
+class Courier:
+    """Delivers what is due, one after another, with the faults that the rules ask for. Thread-safe."""
+
+    def __init__(self, queue: CallbackQueue, faults: Faults, clock: Clock) -> None:
+        self._queue = queue
+        self._faults = faults
+        self._clock = clock
+        self._held: dict[tuple[int, int], _Plan] = {}
+        self._lock = threading.Lock()
+
+    def deliver_due(self, post: Post, *, limit: int = 100) -> int:
+        """Carry at most ``limit`` due callbacks and settle them. Returns how many attempts were settled."""
+        settled = 0
+        # One at a time, whoever pumps: two couriers would both read the same callback as due.
+        with self._lock:
+            for callback in self._queue.due(limit=limit + len(self._held)):
+                plan = self._plan_of(callback)
+                if plan is not None:
+                    status, answer = self._carry(callback, plan, post)
+                    self._queue.settle(callback.id, status=status, answer=answer)
+                    settled += 1
+        return settled
+
+    def reset(self) -> None:
+        """Forget what is held back."""
+        with self._lock:
+            self._held.clear()
+
+    def _plan_of(self, callback: Callback) -> list[Rule] | None:
+        # The die is thrown once per attempt; a held callback keeps what was decided. None: not yet.
+        key = (callback.id, callback.attempt)
+        plan = self._held.pop(key, None)
+        if plan is None:
+            rules = self._faults.decide("callback", callback.event, callback.source)
+            hold_s = sum(self._faults.hold_s(rule) for rule in rules if rule.kind in ("delay", "reorder"))
+            plan = _Plan(self._clock.now() + hold_s, rules)
+        if plan.rules and plan.until > self._clock.now():
+            self._held[key] = plan
+            return None
+        return plan.rules
+
+    @staticmethod
+    def _carry(callback: Callback, rules: list[Rule], post: Post) -> Answer:
+        for rule in rules:
+            if rule.kind == "lose":
+                return None, "lost on the way by a fault rule"
+            if rule.kind == "error":
+                return rule.status or 503, rule.code or "answered by a fault rule"
+        answer = post(callback)
+        for _ in [rule for rule in rules if rule.kind == "duplicate"]:
+            post(callback)
+        return answer
+
+
+class HttpPost:
+    """Carries callbacks over HTTP to the gateway's own webhook routes, on kept-alive connections."""
+
+    def __init__(self, port: int, secret: str = WEBHOOK_SECRET) -> None:
+        self._secret = secret
+        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=4, retries=False)
+
+    def __call__(self, callback: Callback) -> Answer:
+        """POST the callback's body; an unreachable or slow receiver is no answer."""
+        try:
+            response = self._pool.request(
+                "POST",
+                f"/webhook/{callback.source}/{self._secret}",
+                body=callback.body,
+                headers={"Content-Type": callback.content_type},
+                timeout=TIMEOUT_S[callback.source],
+            )
+        except urllib3.exceptions.HTTPError as error:
+            return None, f"{type(error).__name__}: {error}"[:KEPT_ANSWER_CHARS]
+        return response.status, response.data.decode("utf-8", "replace")[:KEPT_ANSWER_CHARS]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()

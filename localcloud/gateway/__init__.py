@@ -1,0 +1,1 @@
+"""How SCF calls the functions: routes and timers of serverless.yml, the event shapes, a warm Python runtime."""

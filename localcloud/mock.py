@@ -1,0 +1,152 @@
+"""The in-process door: ``mock_tencent`` answers what ``requests`` sends to Tencent Cloud's hosts, without a socket.
+
+Works for everything built on ``requests``: the COS SDK, the API 3.0 SDKs, our own clients. ``http.client`` and bare
+urllib3 go past it; use localcloud.server for those. Hosts that are neither Tencent's nor loopback are refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from localcloud.clock import Clock
+from localcloud.defaults import SECRET_ID, SECRET_KEY
+from localcloud.gateway.environment import account_environment
+from localcloud.interception import open_door
+from localcloud.world import LocalCloud
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from responses import RequestsMock
+
+    Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+REMOVED = (
+    "SES_ENDPOINT",
+    "COS_ENDPOINT",
+    "SENDCLOUD_ENDPOINT",
+    "TENCENTCLOUD_SESSIONTOKEN",
+    "TENCENTCLOUD_TOKEN",
+)
+"""Variables that would lead a client past the mock, or sign with a token that no local service gave out."""
+
+
+@overload
+def mock_tencent(target: Decorated) -> Decorated: ...
+@overload
+def mock_tencent(target: None = None, **options: Any) -> Mock: ...
+def mock_tencent(target: Any = None, **options: Any) -> Any:
+    """Put Tencent Cloud inside this process: a context manager, or a decorator of a function, coroutine or class.
+
+    The context manager yields the LocalCloud: its ``clock``, ``faults``, ``messages()``, ``deliver_callbacks(…)``.
+    While it lasts, ``os.environ`` holds the local account's keys and settings. An inner use joins the outer one, so
+    that a decorated test gets its cloud with ``with mock_tencent() as cloud``. State ends with the outermost use.
+    On a class, every method named ``test…`` is wrapped, each in a cloud of its own.
+    ``options`` are LocalCloud's: ``data``, ``seed``, ``ses_rate_per_s``; an inner use ignores its own.
+    The pytest fixture is ``tencent`` of localcloud.pytest_plugin.
+    """
+    made = Mock(options)
+    return made if target is None else made(target)
+
+
+class Mock:
+    """What ``mock_tencent()`` returns."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+
+    def __call__(self, target: Decorated) -> Decorated:
+        """Decorate ``target``."""
+        if inspect.isclass(target):
+            for name, method in list(vars(target).items()):
+                if name.startswith("test") and inspect.isfunction(method):
+                    setattr(target, name, self(method))
+            return target
+        if inspect.iscoroutinefunction(target):
+
+            @functools.wraps(target)
+            async def wrapped_coroutine(*args: Any, **kwargs: Any) -> Any:
+                with Mock(self._options):
+                    return await target(*args, **kwargs)
+
+            return wrapped_coroutine  # type: ignore[return-value]
+
+        @functools.wraps(target)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with Mock(self._options):
+                return target(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+    def __enter__(self) -> LocalCloud:
+        with _active.lock:
+            if _active.cloud is None:
+                _active.cloud = LocalCloud(clock=_EnvironmentClock(), **self._options)
+                _active.door = open_door(_active.cloud)
+                _enter_environment(_active.cloud.clock)
+            _active.depth += 1
+            return _active.cloud
+
+    def __exit__(self, *exc_info: object) -> None:
+        with _active.lock:
+            _active.depth -= 1
+            if _active.depth == 0 and _active.cloud is not None and _active.door is not None:
+                _active.door.stop(allow_assert=False)
+                _leave_environment()
+                _active.cloud.close()
+                _active.cloud = _active.door = None
+
+
+class _Active:
+    """The one mock of this process: entered as often as one likes, undone by the last exit."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.depth = 0
+        self.cloud: LocalCloud | None = None
+        self.door: RequestsMock | None = None
+        self.environment: dict[str, str | None] = {}
+
+
+_active = _Active()
+
+
+class _EnvironmentClock(Clock):
+    """A clock whose offset the functions can read, as they do behind the server door."""
+
+    def advance(self, seconds: float) -> float:
+        """Move, and say so in the environment."""
+        now = super().advance(seconds)
+        os.environ["MAILTRAIL_CLOCK_OFFSET_S"] = str(self.offset_s)
+        return now
+
+    def move_to(self, now: float) -> float:
+        """Move, and say so in the environment."""
+        moved = super().move_to(now)
+        os.environ["MAILTRAIL_CLOCK_OFFSET_S"] = str(self.offset_s)
+        return moved
+
+
+def _enter_environment(clock: Clock) -> None:
+    fake = {
+        **account_environment(),
+        # The official SDKs read the spelling with underscores.
+        "TENCENTCLOUD_SECRET_ID": SECRET_ID,
+        "TENCENTCLOUD_SECRET_KEY": SECRET_KEY,
+        "MAILTRAIL_CLOCK_OFFSET_S": str(clock.offset_s),
+    }
+    _active.environment = {name: os.environ.get(name) for name in (*fake, *REMOVED)}
+    for name in REMOVED:
+        os.environ.pop(name, None)
+    os.environ.update(fake)
+
+
+def _leave_environment() -> None:
+    for name, value in _active.environment.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
