@@ -20,6 +20,7 @@ test: $(SYNCED) $(NODE_SYNCED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/interrogate functions shared localcloud cli
+	$(BIN)/cog --check README.md
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 bench: $(SYNCED)

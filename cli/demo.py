@@ -49,7 +49,7 @@ class DemoError(Exception):
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the data in this folder.")
 def demo_command(keep: Path | None) -> None:
     """Send, receive callbacks, snapshot and report on this machine; exit 0 only if all of it held."""
-    console = Console(width=max(Console().width, 100), highlight=False)
+    console = Console(width=max(Console().width, 130), highlight=False)
     with contextlib.ExitStack() as stack:
         data = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mailtrail-demo-")))
         try:
@@ -200,7 +200,7 @@ class Story:
         self._control("faults", [{"service": "callback", "kind": "duplicate", "probability": 1.0, "times": None}])
         self._control("clock", {"advance_s": 10})
         history = self._http("GET", "/_local/callbacks?limit=1000").json()
-        answers = {callback.get("status") for callback in history}
+        answers = {attempt["status"] for callback in history for attempt in callback["attempts"]}
         if not history or answers != {200}:
             raise DemoError(f"callbacks were answered {answers or 'not at all'}")
         self._say(f"   {len(history)} events have happened; the webhook answered 200 to all, after COS had them.")

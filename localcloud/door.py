@@ -64,6 +64,9 @@ class HeaderName(bytes):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, bytes) and bytes.lower(self) == bytes.lower(other)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # bytes has a != of its own, which would be inherited
+
     def __hash__(self) -> int:
         return hash(bytes.lower(self))
 
@@ -95,8 +98,9 @@ async def read_request(scope: Scope, receive: Receive) -> Request | None:
 
 async def write_response(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
     """Send an answer. An answer to HEAD may name the Content-Length of a body that it does not carry."""
-    raw = [(HeaderName(name.encode("latin-1")), value.encode("utf-8")) for name, value in headers]
-    if status not in (204, 304) and all(name != b"content-length" for name, _ in raw):
+    named = list(headers)
+    raw = [(HeaderName(name.encode("latin-1")), value.encode("utf-8")) for name, value in named]
+    if status not in (204, 304) and not any(name.lower() == "content-length" for name, _ in named):
         raw.append((HeaderName(b"Content-Length"), str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})

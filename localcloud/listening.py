@@ -34,7 +34,8 @@ def bind_ports(port: int) -> list[socket.socket]:
         try:
             bound.append(_listen(port))
             first = bound[0].getsockname()[1]
-            bound += [_listen(first + offset) for offset in range(1, len(Ports._fields))]
+            for offset in range(1, len(Ports._fields)):
+                bound.append(_listen(first + offset))  # noqa: PERF401 - those before a failure must be closed
         except (OSError, OverflowError) as error:
             for one in bound:
                 one.close()

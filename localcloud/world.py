@@ -63,7 +63,7 @@ class LocalCloud:
             users={SENDCLOUD_USER: SENDCLOUD_KEY},
             app_key=SENDCLOUD_APP_KEY,
         )
-        self.cos = CosService(self.data / "cos", self.clock, keys=keys)
+        self.cos = CosService(self.data, self.clock, keys=keys)
         self.services: dict[str, Service] = {"ses": self.ses, "cos": self.cos, "sendcloud": self.sendcloud}
         self.post: Post | None = None
         """Who carries callbacks; None leaves them in the queue until ``deliver_callbacks``."""

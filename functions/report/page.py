@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""https://owasp.org/www-community/attacks/CSV_Injection; the wide ones are read as formulas in East Asian locales."""
+
+
 @functools.lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -23,7 +27,7 @@ def _template() -> jinja2.Template:
 
 def build_page(report: Mapping[str, Any]) -> bytes:
     """Return the HTML page of a report's JSON object."""
-    return _template().render(report=report).encode()
+    return _template().render(report=report).encode("utf-8", "backslashreplace")
 
 
 def build_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -42,4 +46,4 @@ def build_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

@@ -11,7 +11,7 @@ import re
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+)*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"{_LOCAL}@(?:{_LABEL}\.)+{_LABEL}")
-_NAMED = re.compile(r"(?P<alias>[^<>\r\n]*[^<>\s]) <(?P<address>[^<>\s]+)>")
+_NAMED = re.compile(r"(?P<alias>[^<>\x00-\x1f\x7f\x85\u2028\u2029]*[^<>\s\x00-\x1f\x7f]) <(?P<address>[^<>\s]+)>")
 
 
 def is_address(text: str) -> bool:

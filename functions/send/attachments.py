@@ -31,6 +31,8 @@ class Attachment(NamedTuple):
 
 def parse_attachments(value: Any, problems: Problems) -> list[Attachment]:
     """Return the attachments of a send, naming every problem by its field."""
+    if value is None:
+        return []
     if not isinstance(value, list):
         problems.add("attachments", "must be a list")
         return []
@@ -51,9 +53,11 @@ def _parse(item: Any, field: str, problems: Problems) -> tuple[Attachment, int]:
     filename, content = item.get("filename"), item.get("content")
     if not isinstance(filename, str):
         problems.add(f"{field}.filename", "must be a string")
+        filename = ""
     else:
         _check_name(filename, f"{field}.filename", problems)
-    return Attachment(str(filename), str(content)), _check_content(content, f"{field}.content", problems)
+    size_bytes = _check_content(content, f"{field}.content", problems)
+    return Attachment(filename, content if isinstance(content, str) else ""), size_bytes
 
 
 def _check_name(filename: str, field: str, problems: Problems) -> None:
@@ -61,9 +65,11 @@ def _check_name(filename: str, field: str, problems: Problems) -> None:
         problems.add(field, "1 to 255 characters")
     if _FORBIDDEN.search(filename):
         problems.add(field, 'must not contain a space or any of ? \\ * | " < > : /')
-    _, dot, extension = filename.rpartition(".")
-    if not dot or extension.lower() not in ALLOWED:
-        problems.add(field, f"SES refuses the type {extension.lower()[:20]!r}" if dot else "needs an extension")
+    stem, _, extension = filename.rpartition(".")
+    if not stem:
+        problems.add(field, "needs a name and an extension")
+    elif extension.lower() not in ALLOWED:
+        problems.add(field, f"SES refuses the type {extension.lower()[:20]!r}")
 
 
 def _check_content(content: Any, field: str, problems: Problems) -> int:

@@ -25,6 +25,12 @@ class Given:
         self.problems.add(name, "must be a string")
         return None
 
+    def required_text(self, name: str) -> str | None:
+        """Return a string member; None, with a problem, when it is not there."""
+        if self.body.get(name) in (None, ""):
+            self.problems.add(name, "is required")
+        return self.text(name)
+
     def flag(self, name: str) -> bool:
         """Return a true-or-false member; absent is false."""
         value = self.body.get(name)
@@ -43,4 +49,4 @@ class Given:
         for key, item in value.items():
             if not isinstance(item, str):
                 self.problems.add(f"{name}.{key[:60]}", "must be a string")
-        return {key: str(item) for key, item in value.items()}
+        return {key: item for key, item in value.items() if isinstance(item, str)}

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 RECIPIENT_LIMITS = {"to": 50, "cc": 20, "bcc": 20}
 MOST_METADATA_BYTES = 512
+MOST_TEMPLATE_ID = 2**63 - 1
+"""TemplateID is an integer of 64 bits at SES."""
+_MORE_THAN_A_LINE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_MESSAGE_ID = re.compile(r"<?[^<>\s@]+@[^<>\s@]+>?")
+_ID = r"[!-;=?A-~]+@[!-;=?A-~]+"  # printable ASCII without < > @
+_MESSAGE_ID = re.compile(f"<{_ID}>|{_ID}")
 _HTML = re.compile(r"<\s*[/!?A-Za-z]")
 _OWN_HEADERS = frozenset("from to cc bcc subject reply-to message-id date mime-version content-type".split())
 _OWN_PREFIX = "x-tencentcloudses-cb-"
@@ -24,12 +28,8 @@ _OWN_PREFIX = "x-tencentcloudses-cb-"
 
 def sender(given: Given, name: str, *, required: bool) -> str | None:
     """Return a sender (``from``, ``header_from``), or None."""
-    value = given.text(name)
-    if value is None:
-        if required and not given.body.get(name):
-            given.problems.add(name, "is required")
-        return None
-    problem = sender_problem(value)
+    value = given.required_text(name) if required else given.text(name)
+    problem = sender_problem(value) if value is not None else None
     if problem:
         given.problems.add(name, problem)
     return value
@@ -72,15 +72,11 @@ def _addresses(given: Given, name: str, seen: dict[str, str]) -> list[str]:
 
 def subject(given: Given) -> str:
     """Return the subject."""
-    value = given.text("subject")
-    if value is None:
-        if not given.body.get("subject"):
-            given.problems.add("subject", "is required")
-        return ""
+    value = given.required_text("subject") or ""
     if len(value) > 998:
         given.problems.add("subject", f"at most 998 characters, got {len(value)}")
-    if any(character in value for character in "\r\n\x00"):
-        given.problems.add("subject", "must be one line")
+    if _MORE_THAN_A_LINE.search(value):
+        given.problems.add("subject", "must be one line, without control characters")
     return value
 
 
@@ -94,8 +90,8 @@ def template(given: Given) -> tuple[int | None, dict[str, str]]:
         return None, {}
     given.problems.add_unknown("template", set(value) - {"id", "data"})
     template_id = value.get("id")
-    if not isinstance(template_id, int) or isinstance(template_id, bool) or template_id <= 0:
-        given.problems.add("template.id", "must be a whole number above 0")
+    if not isinstance(template_id, int) or isinstance(template_id, bool) or not 0 < template_id <= MOST_TEMPLATE_ID:
+        given.problems.add("template.id", "must be a whole number above 0, of 64 bits")
         template_id = 0
     return template_id, _template_data(given, value.get("data"))
 
@@ -111,7 +107,7 @@ def _template_data(given: Given, value: Any) -> dict[str, str]:
             given.problems.add(f"template.data.{name[:60]}", "must be a string or a number")
         elif _HTML.search(str(item)):
             given.problems.add(f"template.data.{name[:60]}", "SES refuses HTML in a variable")
-    return {name: str(item) for name, item in value.items()}
+    return {name: str(item) for name, item in value.items() if isinstance(item, str | int | float)}
 
 
 def language(given: Given, languages: Mapping[str, str]) -> str | None:
@@ -131,8 +127,8 @@ def headers(given: Given) -> dict[str, str]:
             given.problems.add(field, "is not a header name")
         elif name.lower() in _OWN_HEADERS or name.lower().startswith(_OWN_PREFIX):
             given.problems.add(field, "is set by SES or by mailtrail")
-        if len(name) + len(value) > 990 or any(character in value for character in "\r\n\x00"):
-            given.problems.add(field, "must be one line of under 990 characters")
+        if len(name) + len(value) > 990 or _MORE_THAN_A_LINE.search(value):
+            given.problems.add(field, "must be one line of under 990 characters, without control characters")
     return headers
 
 

@@ -79,7 +79,7 @@ def parse_mail(body: Mapping[str, Any], languages: Mapping[str, str]) -> Mail:
         template_data=template_data,
         html=given.text("html"),
         text=given.text("text"),
-        attachments=parse_attachments(body.get("attachments") or [], problems),
+        attachments=parse_attachments(body.get("attachments"), problems),
         unsubscribe=members.language(given, languages),
         transactional=given.flag("transactional"),
         headers=members.headers(given),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from functions.send.request import Mail
     from shared.edge.settings import SendSettings
-    from shared.upstream.ses import Accepted, SesClient
+    from shared.upstream.ses import SesClient
 
 LONGEST_LIFE_S = 900
 """Seconds that a function can live at most; a claim without an outcome that is older is nobody's any more."""
@@ -41,13 +41,21 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     Raises Problem for every refusal and for an outcome that nobody knows.
     """
     if not key:
-        return _send(office, mail, reference=secrets.token_hex(16), key_sha256=None)
-    key_sha256 = ledger.key_hash(key)
-    claim = ledger.take_claim(office.store, key_sha256, body, at=office.clock())
+        answer = _send(office, mail, reference=secrets.token_hex(16))
+        _keep(office, mail, answer, key_sha256=None)
+        return answer
+    claim = ledger.take_claim(office.store, ledger.key_hash(key), body, at=office.clock())
     if isinstance(claim, ledger.Entry):
         return _answer_again(claim, body, office.clock())
+    answer = _send_claimed(office, mail, claim)
+    # After the outcome: without that the key stays in doubt, without this line a report lacks one send.
+    _keep(office, mail, answer, key_sha256=claim.key_sha256)
+    return answer
+
+
+def _send_claimed(office: Office, mail: Mail, claim: ledger.Claim) -> dict[str, Any]:
     try:
-        answer = _send(office, mail, reference=key_sha256[:32], key_sha256=key_sha256)
+        answer = _send(office, mail, reference=claim.key_sha256[:32])
     except Problem as problem:
         state = ledger.UNCERTAIN if problem.extra.get("outcome") == UNKNOWN else ledger.REFUSED
         _settle(office, claim, state, _problem_members(problem))
@@ -86,7 +94,7 @@ def _problem_members(problem: Problem) -> dict[str, Any]:
     return {**members, **upstream, "retry_safe": problem.retry_safe, "errors": problem.errors}
 
 
-def _send(office: Office, mail: Mail, *, reference: str, key_sha256: str | None) -> dict[str, Any]:
+def _send(office: Office, mail: Mail, *, reference: str) -> dict[str, Any]:
     accepted, warnings = submit(office.ses, office.settings, mail, reference)
     answer: dict[str, Any] = {
         "message_id": accepted.message_id,
@@ -94,17 +102,17 @@ def _send(office: Office, mail: Mail, *, reference: str, key_sha256: str | None)
         "recipients": len(mail.recipients),
         "duplicate": False,
     }
-    _keep(office, mail, accepted, key_sha256)
     return {**answer, "warnings": warnings} if warnings else answer
 
 
-def _keep(office: Office, mail: Mail, accepted: Accepted, key_sha256: str | None) -> None:
+def _keep(office: Office, mail: Mail, answer: Mapping[str, Any], *, key_sha256: str | None) -> None:
     """Write the line of an accepted send. The mail is out, so a failure here is logged, never answered."""
     now = office.clock()
+    message_id, request_id = answer["message_id"], answer["request_id"]
     line: Send = {
         "v": VERSION,
-        "message_id": accepted.message_id,
-        "request_id": accepted.request_id,
+        "message_id": message_id,
+        "request_id": request_id,
         "key_sha256": key_sha256,
         "sender": bare_address(mail.sender),
         "recipients": mail.recipients,
@@ -114,6 +122,6 @@ def _keep(office: Office, mail: Mail, accepted: Accepted, key_sha256: str | None
         "accepted_at": iso(now),
     }
     try:
-        office.store.put(send_key(day_of(now, office.settings.utc_offset_s), accepted.message_id), encode_line(line))
+        office.store.put(send_key(day_of(now, office.settings.utc_offset_s), message_id), encode_line(line))
     except StoreError as error:
-        log("ERROR", "send not kept", message_id=accepted.message_id, request_id=accepted.request_id, code=error.code)
+        log("ERROR", "send not kept", message_id=message_id, request_id=request_id, code=error.code)

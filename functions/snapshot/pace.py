@@ -46,7 +46,7 @@ class Pace:
         raise AssertionError("the loop returns or raises")
 
     def _wait(self) -> None:
-        now = self._monotonic()
-        if self._next_s > now:
-            self._sleep(self._next_s - now)
-        self._next_s = max(now, self._next_s) + self._interval_s
+        # From the time of waking, which is later than the one slept for: what was lost is not made up for by a burst.
+        while (early_s := self._next_s - self._monotonic()) > 0:
+            self._sleep(early_s)
+        self._next_s = self._monotonic() + self._interval_s

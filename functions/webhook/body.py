@@ -30,7 +30,8 @@ def parse_objects(body: bytes) -> list[Any]:
     except UnreadableError:
         if "\n" not in text:
             raise
-        value = [_json(line) for line in text.splitlines() if line.strip()]
+        # Not splitlines: U+2028 and its like may stand inside a JSON string.
+        value = [_json(line) for line in text.split("\n") if line.strip()]
     return value if isinstance(value, list) else [value]
 
 

@@ -34,25 +34,34 @@ class Desk(NamedTuple):
     received_s: float
 
 
-def ingest(desk: Desk, objects: list[Any], adapt: Callable[[Any], list[Fact]], request: Mapping[str, Any]) -> Stored:
+MOST_APART = 20
+"""Elements of one callback that are quarantined one by one; when there are more, the whole body is, once."""
+
+
+def ingest(
+    desk: Desk, objects: list[Any], adapt: Callable[[Any], list[Fact]], request: Mapping[str, Any], *, body: bytes
+) -> Stored:
     """Store every event among ``objects`` and quarantine the rest. Raises StoreError: then nothing may be acknowledged.
 
-    ``request``: what to keep beside an element in quarantine (path without its secret, headers without secrets).
+    ``request``: what to keep beside an element in quarantine (headers without secrets). ``body``: as it came.
     """
     hours: dict[tuple[str, str], list[Fact]] = {}
-    odd = 0
+    odd: list[tuple[bytes, str]] = []
     for raw in objects:
         try:
             facts = adapt(raw)
         except NotAnEventError as error:
-            quarantine(desk, canonical_json(raw), str(error), request)
-            odd += 1
+            odd.append((canonical_json(raw), str(error)))
             continue
         for fact in facts:
             hours.setdefault(day_and_hour(fact.occurred_s, desk.utc_offset_s), []).append(fact)
     for (day, hour), facts in hours.items():
         _put(desk.store, day, hour, facts)
-    return Stored(sum(map(len, hours.values())), odd)
+    if len(odd) > MOST_APART:
+        odd = [(body, f"{len(odd)} elements are no events")]
+    for element, why in odd:
+        quarantine(desk, element, why, request)
+    return Stored(sum(map(len, hours.values())), len(odd))
 
 
 def _put(store: Store, day: str, hour: str, facts: list[Fact]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.webhook.adapt import adapt_sendcloud, adapt_ses
 from functions.webhook.authenticate import PROVIDERS, provider_of, verify_signature
@@ -16,6 +16,8 @@ from shared.trail.store import Place, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from functions.webhook.adapt import Fact
 
 MOST_BYTES = 256 * 1024
 _KEPT_HEADERS = ("content-type", "content-encoding", "content-length", "user-agent")
@@ -38,13 +40,20 @@ def receive(request: HttpRequest, settings: WebhookSettings, time_left_s: Callab
     headers = {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}
     kept = {"provider": provider, "method": request.method, "headers": headers}
     try:
-        objects = parse_objects(request.body)
-    except UnreadableError as error:
+        return _store(desk, request, settings, provider=provider, kept=kept)
+    except (UnreadableError, RecursionError) as error:  # the latter: nested so deeply that it was read, not written
         quarantine(desk, request.body, str(error), kept)
         return Stored(0, 1)
+
+
+def _store(
+    desk: Desk, request: HttpRequest, settings: WebhookSettings, *, provider: str, kept: dict[str, Any]
+) -> Stored:
+    objects = parse_objects(request.body)
+    adapt: Callable[[Any], list[Fact]]
     if provider == "ses":
         adapt = functools.partial(adapt_ses, received_s=desk.received_s, token_keys=settings.token_keys)
     else:
         verified = [verify_signature(raw, settings.sendcloud_app_keys, request) for raw in objects]
         adapt = functools.partial(adapt_sendcloud, received_s=desk.received_s, verified=all(verified))
-    return ingest(desk, objects, adapt, kept)
+    return ingest(desk, objects, adapt, kept, body=request.body)

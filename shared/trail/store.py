@@ -152,8 +152,9 @@ class Store:
         return body
 
     def _list(self, prefix: str, marker: str) -> dict[str, Any]:
+        # Without an EncodingType the SDK asks for url encoding itself, and decodes; with one it leaves that to us.
         page: dict[str, Any] = self._client.list_objects(
-            Bucket=self._bucket, Prefix=prefix, Marker=marker, MaxKeys=1000, EncodingType="url"
+            Bucket=self._bucket, Prefix=prefix, Marker=marker, MaxKeys=1000
         )
         return page
 

@@ -134,7 +134,9 @@ def intercepted(service: SesService) -> Iterator[None]:
         yield
 
 
-def sdk_client(region: str = "ap-guangzhou", host: str = HOST, method: str = "POST", key: str = SECRET_KEY) -> SesClient:
+def sdk_client(
+    region: str = "ap-guangzhou", host: str = HOST, method: str = "POST", key: str = SECRET_KEY
+) -> SesClient:
     """Return the vendor's client, as its documentation builds it."""
     http = HttpProfile(endpoint=host, reqMethod=method)
     return SesClient(Credential(SECRET_ID, key), region, ClientProfile(httpProfile=http))

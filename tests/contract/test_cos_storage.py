@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from localcloud.clock import Clock
 from localcloud.cos.files import file_name
+from localcloud.cos.integrity import crc64
 from localcloud.cos.service import CosService
 from localcloud.cos.store import Content, Store
 from localcloud.defaults import BUCKET
@@ -183,6 +184,51 @@ def test_kill_leaves_no_torn_object(tmp_path: Path, after_s: float):
     assert set(log) == {ord("x")}
     assert send(service, "POST", "log", params={"append": "", "position": str(len(log))}, body=b"y").status == 200
     assert send(service, "GET", "log").body == log + b"y"
+    service.close()
+
+
+def die_at(data: str, verb: str, moment: str, step: str) -> None:
+    """Body of a process that dies just before or after one step of a write, with no clean-up, as if killed."""
+    service = CosService(Path(data), Clock(), keys=KEYS)
+    send(service, "PUT", "k", body=b"old")
+    send(service, "POST", "log", params={"append": "", "position": "0"}, body=b"old")
+    owner, name = {"row": (type(service.store.index), "put"), "rename": (type(Path()), "replace")}[step]
+    original = getattr(owner, name)
+
+    def fatal(*args: Any) -> None:
+        if moment == "after":
+            original(*args)
+        os._exit(9)
+
+    setattr(owner, name, fatal)
+    if verb == "append":
+        send(service, "POST", "log", params={"append": "", "position": "3"}, body=b"+new")
+    else:
+        send(service, "PUT", "k", body=b"newer")
+
+
+@pytest.mark.parametrize(
+    ("verb", "moment", "step"),
+    [("put", moment, step) for moment in ("before", "after") for step in ("row", "rename")]
+    + [("append", moment, "row") for moment in ("before", "after")],
+)
+def test_a_death_at_any_step_leaves_a_whole_object(tmp_path: Path, verb: str, moment: str, step: str):
+    """Whichever step of a write was the last, the object is the old or the new one, with its own length and checksum."""
+    process = multiprocessing.get_context("spawn").Process(target=die_at, args=(str(tmp_path), verb, moment, step))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 9
+    service = CosService(tmp_path, Clock(), keys=KEYS)
+    key = "log" if verb == "append" else "k"
+    answer = send(service, "GET", key)
+    assert answer.body in ((b"old", b"old+new") if verb == "append" else (b"old", b"newer"))
+    assert answer.headers["x-cos-hash-crc64ecma"] == str(crc64(answer.body))
+    assert answer.headers["Content-Length"] == str(len(answer.body))
+    if verb == "append":
+        at = {"append": "", "position": str(len(answer.body))}
+        assert send(service, "POST", key, params=at, body=b"!").status == 200
+        assert send(service, "GET", key).body == answer.body + b"!"
+    assert not list((tmp_path / "cos" / "staging").iterdir())
     service.close()
 
 

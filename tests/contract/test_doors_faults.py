@@ -180,7 +180,7 @@ def test_an_error_on_a_callback_never_reaches_the_receiver(cloud: LocalCloud) ->
 
 
 def test_rules_come_and_go_over_http_with_their_counts_and_their_seed() -> None:
-    with LocalServer() as server:
+    with LocalServer(ses_rate_per_s=0) as server:
         url = f"{server.url}/_local/faults"
         rule = {"service": "ses", "action": "SendEmail", "kind": "error", "probability": 0.5, "times": None}
 

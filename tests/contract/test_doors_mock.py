@@ -11,6 +11,7 @@ import pytest
 import requests
 from qcloud_cos import CosConfig, CosS3Client, CosServiceError
 from tencentcloud.common.credential import EnvironmentVariableCredential
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.ses.v20201002 import models
 from tencentcloud.ses.v20201002.ses_client import SesClient
 
@@ -82,7 +83,9 @@ def test_the_decorator_needs_no_parentheses_and_an_inner_use_joins() -> None:
 
 @mock_tencent(ses_rate_per_s=1)
 def test_the_decorator_takes_the_options_of_the_cloud() -> None:
-    assert _active.cloud.ses.rate.per_s == 1
+    send_by_sdk()
+    with pytest.raises(TencentCloudSDKException, match="RequestLimitExceeded"):
+        send_by_sdk()
 
 
 @mock_tencent

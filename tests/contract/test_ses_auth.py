@@ -6,9 +6,9 @@ import dataclasses
 import time
 
 import pytest
-from ses_door import MAIL, World
 
 from localcloud.exchange import Request
+from tests.contract.ses_door import MAIL, World
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def test_an_unknown_action_is_invalid(world):
     assert world.code("DescribeInstances", {}) == "InvalidAction"
 
 
-@pytest.mark.parametrize("header", ["", "Bearer x", "TC3-HMAC-SHA256 Credential=a/b/ses/tc3_request", "TC3-HMAC-SHA256"])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer x", "TC3-HMAC-SHA256 Credential=a/b/ses/tc3_request", "TC3-HMAC-SHA256"]
+)
 def test_a_malformed_authorization_is_named_as_such(world, header):
     request = world.request("SendEmail", MAIL)
     headers = {**request.headers, "authorization": header}

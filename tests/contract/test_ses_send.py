@@ -8,7 +8,8 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ses_door import MAIL, World
+
+from tests.contract.ses_door import MAIL, World
 
 B64 = base64.b64encode(b"hello").decode()
 FILE = {"FileName": "a.pdf", "Content": B64}

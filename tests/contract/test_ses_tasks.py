@@ -6,7 +6,8 @@ import json
 import time
 
 import pytest
-from ses_door import MAIL, World
+
+from tests.contract.ses_door import MAIL, World
 
 TASK = {name: MAIL[name] for name in ("FromEmailAddress", "Subject", "Template")} | {"ReceiverId": 123, "TaskType": 1}
 
@@ -36,7 +37,10 @@ def begin(world: World, seconds: float = 3600) -> str:
         ({"TaskType": 2}, "MissingParameter.TimedParamNecessary"),
         ({"TaskType": 2, "TimedParam": {}}, "MissingParameter.TimedParamNecessary"),
         ({"TaskType": 2, "TimedParam": {"BeginTime": "soon"}}, "InvalidParameterValue"),
-        ({"TaskType": 2, "TimedParam": {"BeginTime": "2020-01-01 00:00:00"}}, "InvalidParameterValue.BeginTimeBeforeNow"),
+        (
+            {"TaskType": 2, "TimedParam": {"BeginTime": "2020-01-01 00:00:00"}},
+            "InvalidParameterValue.BeginTimeBeforeNow",
+        ),
         ({"TaskType": 3}, "MissingParameter.CycleParamNecessary"),
         ({"TaskType": 3, "CycleParam": {"BeginTime": "2999-01-01 00:00:00"}}, "MissingParameter.CycleParamNecessary"),
         (

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from localcloud.simulator import PLANS, outcome_of, plan_for
 
 DOMAIN = "simulator.mailtrail.test"
-NAMES = "delivered hard-bounce soft-bounce deferred dropped open click complaint unsubscribe blacklist unknown-user".split()
+NAMES = (
+    "delivered hard-bounce soft-bounce deferred dropped open click complaint unsubscribe blacklist unknown-user".split()
+)
 
 
 def test_every_documented_address_has_a_plan():
