@@ -99,7 +99,7 @@ async def read_request(scope: Scope, receive: Receive) -> Request | None:
 async def write_response(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
     """Send an answer. An answer to HEAD may name the Content-Length of a body that it does not carry."""
     named = list(headers)
-    raw = [(HeaderName(name.encode("latin-1")), value.encode("utf-8")) for name, value in named]
+    raw = [(HeaderName(name.encode("latin-1")), value.encode("latin-1", "replace")) for name, value in named]
     if status not in (204, 304) and not any(name.lower() == "content-length" for name, _ in named):
         raw.append((HeaderName(b"Content-Length"), str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": raw})
