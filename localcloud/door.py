@@ -110,6 +110,7 @@ def service_app(cloud: LocalCloud, service: str, pool: Executor) -> Asgi:
     """Build the ASGI application of one service's port: no routes, the service reads the request itself."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
         request = await read_request(scope, receive)
         if request is None:
             return

@@ -11,7 +11,6 @@ What differs (https://cloud.tencent.com/document/product/583/12513, 583/96099, 5
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -69,12 +68,17 @@ class Problem(Exception):
 
 
 def parse_http_event(event: Mapping[str, Any], context: Mapping[str, Any]) -> HttpRequest:
-    """Return the request that ``event`` carries. Raises Problem (400) when its body cannot be decoded."""
-    headers = {str(k).lower(): _text(v) for k, v in (event.get("headers") or {}).items()}
-    uri = urlsplit(headers.get("x-uri", ""))
-    path = event.get("path") or uri.path or "/"
-    query = event.get("queryString") or event.get("queryStringParameters") or dict(parse_qsl(uri.query))
-    requested = event.get("requestContext") or {}
+    """Return the request that ``event`` carries; what is missing or of another shape counts as absent.
+
+    Raises Problem (400) when the body cannot be decoded, or when the event is not an object at all.
+    """
+    if not isinstance(event, dict):
+        raise Problem(400, "invalid_event", "the trigger's event is not an object")
+    headers = {str(k).lower(): _text(v) for k, v in _object(event.get("headers")).items()}
+    uri_path, uri_query = _uri(headers.get("x-uri", ""))
+    path = event.get("path") or uri_path or "/"
+    query = event.get("queryString") or event.get("queryStringParameters") or uri_query
+    requested = _object(event.get("requestContext"))
     body = _body(event)
     method = event.get("httpMethod") or headers.get("x-method") or ("POST" if body else "GET")
     return HttpRequest(
@@ -88,12 +92,26 @@ def parse_http_event(event: Mapping[str, Any], context: Mapping[str, Any]) -> Ht
     )
 
 
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return "" if value is None else str(value)
+
+
+def _uri(text: str) -> tuple[str, str]:
+    try:
+        uri = urlsplit(text)
+    except ValueError:  # a stranger's header may say anything
+        return "", ""
+    return uri.path, uri.query
 
 
 def _query(query: Any) -> dict[str, str]:
-    pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else dict(query).items()
+    pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else _object(query).items()
     return {str(name): _text(value) for name, value in pairs}
 
 
@@ -101,14 +119,14 @@ def _body(event: Mapping[str, Any]) -> bytes:
     content = event["payload"] if "payload" in event else event.get("body")
     if content is None:
         return b""
-    if not isinstance(content, str):  # CLB hands JSON over parsed
-        return json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    # CLB says "false" as a string, which is true in Python.
-    if str(event.get("isBase64Encoded")).lower() == "true":
-        try:
+    try:
+        if not isinstance(content, str):  # CLB hands JSON over parsed
+            return _json_text(content).encode()
+        # CLB says "false" as a string, which is true in Python.
+        if str(event.get("isBase64Encoded")).lower() == "true":
             return base64.b64decode(content, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise Problem(400, "invalid_body", "the trigger says base64, the body is not") from error
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, "invalid_body", "the trigger hands over a body that cannot be decoded") from error
     return content.encode("utf-8", "surrogatepass")
 
 
@@ -124,8 +142,18 @@ def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None
         "isBase64Encoded": False,
         "statusCode": status,
         "headers": {"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", **(headers or {})},
-        "body": json.dumps(value, ensure_ascii=False),
+        "body": _json_text(value),
     }
+
+
+def _json_text(value: Any) -> str:
+    """Write JSON as text that has UTF-8: half a surrogate pair, quoted from a stranger's input, is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
 
 
 def problem_reply(problem: Problem, request_id: str) -> dict[str, Any]:

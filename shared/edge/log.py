@@ -13,9 +13,9 @@ _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 
 
 def log(level: str, message: str, **fields: object) -> None:
-    """Print one line when ``level`` is at or above ``LOG_LEVEL`` (default INFO)."""
+    """Print one line when ``level`` is at or above ``LOG_LEVEL`` (default INFO). ASCII, whatever stdout's encoding."""
     floor = _LEVELS.get(os.environ.get("LOG_LEVEL", "INFO").upper(), 20)
     if _LEVELS[level] >= floor:
-        line = json.dumps({"level": level, "message": message, **fields}, ensure_ascii=False, default=str)
+        line = json.dumps({"level": level, "message": message, **fields}, default=str)
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

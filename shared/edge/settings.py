@@ -63,6 +63,20 @@ class SendCloudSettings(NamedTuple):
     api_user: str
     api_key: str
 
+    def __repr__(self) -> str:
+        """Name the user, never show the key."""
+        return f"SendCloudSettings({self.api_user} at {self.endpoint})"
+
+
+class Secrets(tuple[str, ...]):
+    """Live secrets of one kind, the newest first, which never show in a log line or a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Say how many there are."""
+        return f"<{len(self)} secrets>"
+
 
 class SendSettings(NamedTuple):
     """What ``send`` needs."""
@@ -152,8 +166,12 @@ def clock(environ: Mapping[str, str]) -> Callable[[], float]:
     """Return the clock to live by, in epoch seconds: the machine's.
 
     ``MAILTRAIL_CLOCK_OFFSET_S`` moves it; localcloud sets it so that functions live in its simulated time.
+    Raises SettingsError.
     """
-    offset_s = float(environ.get("MAILTRAIL_CLOCK_OFFSET_S") or 0)
+    try:
+        offset_s = float(environ.get("MAILTRAIL_CLOCK_OFFSET_S") or 0)
+    except ValueError as error:
+        raise SettingsError(["MAILTRAIL_CLOCK_OFFSET_S must be a number of seconds"]) from error
     return lambda: time.time() + offset_s
 
 
@@ -191,39 +209,45 @@ class _Reader:
         name, region = self._required("MAILTRAIL_BUCKET"), self._required("MAILTRAIL_REGION")
         if name and not re.fullmatch(r"[a-z0-9][a-z0-9-]*-\d+", name):
             self._problems.append("MAILTRAIL_BUCKET must be <name>-<appid>")
-        return BucketSettings(name, region, self._get("COS_ENDPOINT"), claim)
+        return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", scheme="(https?://)?"), claim)
 
     def ses(self) -> SesSettings:
         rate = self._get("SES_RATE") or "20"
-        if not re.fullmatch(r"\d+(\.\d+)?", rate) or float(rate) <= 0:
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", rate) or float(rate) <= 0:
             self._problems.append("SES_RATE must be a number of requests a second above 0")
             rate = "1"
         site = self._choice("SES_SITE", ("cn", "intl"))
-        return SesSettings(site, self._get("SES_REGION"), self._get("SES_ENDPOINT"), float(rate))
+        return SesSettings(site, self._get("SES_REGION"), self._endpoint("SES_ENDPOINT"), float(rate))
 
     def sendcloud(self) -> SendCloudSettings:
         user, key = self._get("SENDCLOUD_API_USER"), self._get("SENDCLOUD_API_KEY")
         if bool(user) != bool(key):
             self._problems.append("SENDCLOUD_API_USER and SENDCLOUD_API_KEY go together")
-        return SendCloudSettings(self._get("SENDCLOUD_ENDPOINT") or "https://api.sendcloud.net/apiv2", user, key)
+        return SendCloudSettings(self._endpoint("SENDCLOUD_ENDPOINT") or "https://api.sendcloud.net/apiv2", user, key)
 
     def utc_offset_s(self) -> int:
         text = self._get("MAILTRAIL_UTC_OFFSET") or "+08:00"
-        match = re.fullmatch(r"([+-])(\d\d):([0-5]\d)", text)
+        match = re.fullmatch(r"([+-])([0-9]{2}):([0-5][0-9])", text)
         if not match or int(match[2]) > 14:
             self._problems.append("MAILTRAIL_UTC_OFFSET must look like +08:00")
             return 0
         seconds = int(match[2]) * 3600 + int(match[3]) * 60
         return -seconds if match[1] == "-" else seconds
 
-    def secrets(self, name: str, *, required: bool = False) -> tuple[str, ...]:
-        found = tuple(part.strip() for part in self._get(name).split(",") if part.strip())
+    def secrets(self, name: str, *, required: bool = False) -> Secrets:
+        found = Secrets(part.strip() for part in self._get(name).split(",") if part.strip())
         if required and not found:
             self._problems.append(f"{name} is missing")
         self._problems += [f"{name} holds a secret of under {SHORTEST_SECRET} characters"] * any(
             len(secret) < SHORTEST_SECRET for secret in found
         )
         return found
+
+    def _endpoint(self, name: str, *, scheme: str = "https?://") -> str:
+        value = self._get(name)
+        if value and not re.fullmatch(scheme + r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?", value):
+            self._problems.append(f"{name} must look like https://host")
+        return value
 
     def _get(self, name: str) -> str:
         return (self._environ.get(name) or "").strip()

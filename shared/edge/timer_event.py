@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class TimerMessageError(ValueError):
@@ -27,13 +28,23 @@ def parse_timer_days(event: Mapping[str, Any]) -> list[str] | None:
             return None
         try:
             message = json.loads(message)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TimerMessageError('the message must be empty or JSON such as {"day": "2026-11-20"}') from error
     if not isinstance(message, dict):
         raise TimerMessageError('the message must be a JSON object such as {"day": "2026-11-20"}')
     days = message.get("days", [message["day"]] if "day" in message else None)
     if days is None:
         return None
-    if not isinstance(days, list) or not all(isinstance(day, str) and _DAY.fullmatch(day) for day in days):
+    if not isinstance(days, list) or not all(map(_is_day, days)):
         raise TimerMessageError("day must be YYYY-MM-DD, days a list of them")
     return days
+
+
+def _is_day(value: Any) -> bool:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        return False
+    try:
+        dt.date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True

@@ -22,7 +22,10 @@ _UNSAID = -1
 
 
 class Delivery(NamedTuple):
-    """One statement about delivery, ordered by how much it outweighs another."""
+    """One statement about delivery, ordered by how much it outweighs another.
+
+    ``at``: ISO 8601 in UTC without its ``Z``, which would sort a whole second after its own milliseconds.
+    """
 
     rank: int
     at: str
@@ -44,6 +47,10 @@ def rank_of(kind: str, class_: str | None, reason: str | None) -> int:
     return _RANKS.get(kind, _UNSAID)
 
 
+def _sortable(at: str) -> str:
+    return at.removesuffix("Z")
+
+
 class State:
     """What is known of one (message_id, recipient). Grows by ``add``; the order of adding never matters."""
 
@@ -61,7 +68,7 @@ class State:
             return
         at = record.get("occurred_at") or record.get("delivered_at") or record.get("requested_at") or ""
         words = [record.get(name) or "" for name in ("class", "reason", "fault")]
-        said = Delivery(rank_of(kind, record.get("class"), record.get("reason")), at, kind, *words)
+        said = Delivery(rank_of(kind, record.get("class"), record.get("reason")), _sortable(at), kind, *words)
         self.delivery = max(self.delivery, said)
 
     def add_flags(self, status: Mapping[str, Any]) -> None:
@@ -81,7 +88,7 @@ class State:
     def first_and_last(self, engagement: str) -> tuple[str, str]:
         """First and last time of an engagement, empty when no event told it."""
         times = self._seen.get(engagement) or {"": ""}
-        return min(times.values()), max(times.values())
+        return min(times.values(), key=_sortable), max(times.values(), key=_sortable)
 
     @property
     def is_final(self) -> bool:
@@ -101,7 +108,7 @@ class State:
             "class": said.class_ or None,
             "reason": said.reason or None,
             "fault": said.fault or None,
-            "at": said.at or None,
+            "at": f"{said.at}Z" if said.at else None,
             "final": self.is_final,
             **flags,
         }

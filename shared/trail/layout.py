@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 
-_SAFE = re.compile(r"[^A-Za-z0-9._@=+-]")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._@=+-]|\.(?=\.)")  # no ".." either, wherever it stands
 
 
 def _name(text: str) -> str:
     """Make a key segment of an id that came from outside: short, printable, and one to one where it was already so."""
-    cleaned = _SAFE.sub("_", text)
-    if cleaned == text and 0 < len(text) <= 200 and text not in {".", ".."}:
+    cleaned = _UNSAFE.sub("_", text)
+    if cleaned == text and 0 < len(text) <= 200 and text != ".":
         return text
     return f"{cleaned[:100]}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 

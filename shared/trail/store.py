@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ _TIMEOUT_S = (2.0, 10.0)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
 _EXISTS = frozenset({"FileAlreadyExists", "AppendPositionErr", "ObjectNotAppendable"})
-_COLLISIONS = frozenset({"PathConflict"})  # concurrent writes of one key within milliseconds: try again
+_PASSING = frozenset({"PathConflict", "RequestTimeout"})  # 4xx that pass: concurrent writes of one key, a slow wire
+# A body that breaks off is told by urllib3 itself: the SDK hands its raw stream out.
+_FAILURES = (CosServiceError, CosClientError, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _NO_OVERWRITE = {"x-cos-forbid-overwrite": "true"}
 
 logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
@@ -53,6 +56,10 @@ class Place(NamedTuple):
     region: str
     endpoint: str
     claim: str
+
+    def __repr__(self) -> str:
+        """Name the bucket, never show a key."""
+        return f"Place({self.bucket} in {self.region})"
 
 
 class Entry(NamedTuple):
@@ -115,7 +122,7 @@ class Store:
         try:
             return self._retried("get", lambda: self._get(key))
         except StoreError as error:
-            if error.status == 404:
+            if error.code == "NoSuchKey":  # not any 404: a missing bucket must not look like an unused key
                 return None
             raise
 
@@ -173,9 +180,9 @@ class Store:
         while True:
             try:
                 return call()
-            except (CosServiceError, CosClientError, requests.RequestException, OSError) as error:  # noqa: PERF203
+            except _FAILURES as error:  # noqa: PERF203
                 failure = _failure(operation, error)
-                pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt))  # noqa: S311
+                pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempt, 9)))  # noqa: S311
                 attempt += 1
                 if not failure.retry_safe or not self._may_go_on(attempt, pause_s):
                     raise failure from error
@@ -191,7 +198,7 @@ def _failure(operation: str, error: Exception) -> StoreError:
     """Translate the SDK's exceptions; what is no answer of COS (network, broken stream) may be tried again."""
     if isinstance(error, CosServiceError):
         status, code = int(error.get_status_code()), str(error.get_error_code())
-        return StoreError(operation, code, status=status, retry_safe=status >= 500 or code in _COLLISIONS)
+        return StoreError(operation, code, status=status, retry_safe=status >= 500 or code in _PASSING)
     return StoreError(operation, type(error).__name__, retry_safe=True)
 
 

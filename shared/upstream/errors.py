@@ -197,7 +197,7 @@ RULES: dict[str, Rule] = {
     "InvalidRequest": _no(502, "upstream_rejected", _OURS),
     "IpInBlacklist": _no(502, "upstream_forbidden", "the caller's IP is barred"),
     "IpNotInWhitelist": _no(502, "upstream_forbidden", "the caller's IP is not allowed"),
-    "LimitExceeded": _no(429, "account_limit", _ADMIN),
+    "LimitExceeded": _no(422, "account_limit", _ADMIN),
     "MissingParameter": _no(502, "upstream_rejected", _OURS),
     "NoSuchProduct": _no(502, "upstream_unsupported", _OURS),
     "NoSuchVersion": _no(502, "upstream_unsupported", _OURS),
@@ -238,7 +238,7 @@ SENDCLOUD_RULES: dict[int, Rule] = {
     40012: _no(400, "invalid_request", "email is not an address"),
     40901: _unknown(502, "upstream_failed", "SendCloud could not send"),
     40902: _unknown(502, "upstream_failed", "SendCloud failed inside"),
-    40904: _no(429, "daily_quota_exceeded", "the quota is used up"),
+    40904: _later(429, "daily_quota_exceeded", 3600, "the quota is used up"),
     50000: _later(429, "rate_limited", 60, "3000 calls a minute for the account"),
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-from shared.upstream.envelope import decipher_sendcloud
+from shared.upstream.envelope import decipher_sendcloud, read_rows, read_total
 from shared.upstream.transport import TIMEOUT_S, post
 
 if TYPE_CHECKING:
@@ -53,4 +53,4 @@ class SendCloudClient:
         """
         params = {"startDate": start_day, "endDate": end_day, "start": str(start), "limit": str(limit)}
         info = self.call("data/emailStatus", params)
-        return StatusPage(int(info.get("total") or 0), list(info.get("voList") or info.get("dataList") or []))
+        return StatusPage(read_total(info, "total"), read_rows(info, "voList", "dataList"))

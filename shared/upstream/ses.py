@@ -10,7 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from shared.upstream.envelope import decipher_response
+from shared.upstream.envelope import decipher_response, read_rows, read_total
+from shared.upstream.errors import NOT_JSON, raise_for
 from shared.upstream.signing import sign_tc3
 from shared.upstream.sites import SITES
 from shared.upstream.transport import TIMEOUT_S, post
@@ -87,7 +88,10 @@ class SesClient:
         There is no idempotency at SES: after UpstreamUncertain a second call may send a second mail.
         """
         response = self.call("SendEmail", payload)
-        return Accepted(str(response.get("MessageId", "")), str(response.get("RequestId", "")))
+        message_id, request_id = (str(response.get(name) or "") for name in ("MessageId", "RequestId"))
+        if not message_id:  # without it no event could ever be told to belong to this mail
+            raise_for(NOT_JSON, code="no_message_id", request_id=request_id)
+        return Accepted(message_id, request_id)
 
     def get_send_email_status(self, day: str, *, offset: int, limit: int = PAGE_ROWS) -> list[dict[str, Any]]:
         """Return one page of a day's status rows; a short page is the last one (there is no total).
@@ -96,9 +100,9 @@ class SesClient:
         Source: https://www.tencentcloud.com/document/api/1084/39502.
         """
         payload = {"RequestDate": day, "Offset": offset, "Limit": limit}
-        return list(self.call("GetSendEmailStatus", payload).get("EmailStatusList") or [])
+        return read_rows(self.call("GetSendEmailStatus", payload), "EmailStatusList")
 
     def list_send_tasks(self, *, offset: int, limit: int = PAGE_ROWS) -> TaskPage:
         """Return one page of the batch tasks."""
         response = self.call("ListSendTasks", {"Offset": offset, "Limit": limit})
-        return TaskPage(int(response.get("TotalCount") or 0), list(response.get("Data") or []))
+        return TaskPage(read_total(response, "TotalCount"), read_rows(response, "Data"))

@@ -24,6 +24,13 @@ _BEFORE_THE_BODY = (
     ssl.SSLCertVerificationError,
 )
 
+_NEVER_A_REQUEST = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+)
+
 
 class Answer(NamedTuple):
     """Status and body of an upstream's answer."""
@@ -51,7 +58,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: tuple[
     """
     try:
         response = warm_session().post(url, data=body, headers=headers, timeout=timeout_s, allow_redirects=False)
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+    except _NEVER_A_REQUEST as error:
         raise_for(NOT_SENT, code=type(error).__name__, cause=error)
     except requests.RequestException as error:
         rule = NOT_SENT if _proves_nothing_was_sent(error) else NO_ANSWER

@@ -1,0 +1,40 @@
+"""Fixtures for the tests that drive the functions: Tencent Cloud inside this process, and what was asked of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud import mock_tencent
+from tests.handlers import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud import LocalCloud
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
+    """A fresh LocalCloud at ``NOW``, without the rate limit; a fresh ``send`` instance with it."""
+    from functions.send import submit  # noqa: PLC0415 - most tests need no function
+
+    monkeypatch.setattr(submit, "_extras_refused", False)
+    with mock_tencent(ses_rate_per_s=0) as opened:
+        opened.move_to(NOW)
+        yield opened
+
+
+@pytest.fixture
+def calls(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every request that reaches for ``cloud``, as ``ses:SendEmail``, whatever becomes of it."""
+    seen: list[str] = []
+    dispatch = cloud.dispatch
+
+    def note(service: str, request: Any, **options: Any) -> Any:
+        seen.append(f"{service}:{cloud.services[service].action_of(request)}")
+        return dispatch(service, request, **options)
+
+    monkeypatch.setattr(cloud, "dispatch", note)
+    return seen

@@ -1,0 +1,205 @@
+"""SES as typed verbs: the header that the vendor's own signer would make, one request for each call, no page misread."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tencentcloud.common.sign import Sign  # type: ignore[import-untyped]
+
+from localcloud import defaults, mock_tencent
+from shared.upstream import transport
+from shared.upstream.errors import NO_ANSWER, NOT_JSON, NOT_SENT, UpstreamRefused, UpstreamUncertain
+from shared.upstream.ses import Accepted, SesClient, TaskPage
+from shared.upstream.signing import Credential
+from tests.unit.wire import GARBAGE, HALF, Received, answer, refused_port, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOW = 1795162200.75
+CREDENTIAL = Credential("AKIDEXAMPLE", "SECRETEXAMPLE", "token-example")
+OK = answer(b'{"Response": {"MessageId": "qcloud-1", "RequestId": "id-1"}}')
+MAIL = {
+    "FromEmailAddress": f"noreply@{defaults.SENDER_DOMAIN}",
+    "Destination": ["delivered@simulator.mailtrail.test"],
+    "Subject": "Ihr Code für 中文",
+    "Template": {"TemplateID": 100091, "TemplateData": '{"code":"1234"}'},
+}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_session() -> Iterator[None]:
+    transport.warm_session.cache_clear()
+    yield
+    transport.warm_session().close()
+    transport.warm_session.cache_clear()
+
+
+def client(endpoint: str, credential: Credential = CREDENTIAL, **options: Any) -> SesClient:
+    """Build a client that is soon out of patience."""
+    return SesClient(credential, site="cn", clock=lambda: NOW, endpoint=endpoint, timeout_s=(1.0, 0.2), **options)
+
+
+def response(**members: Any) -> bytes:
+    """Build a successful answer."""
+    return answer(json.dumps({"Response": {"RequestId": "id-1", **members}}).encode())
+
+
+def sdk_authorization(request: Received, credential: Credential, timestamp: int) -> str:
+    """Sign what arrived with the official SDK's own signing chain."""
+    names = ("content-type", "host")
+    lines = "".join(f"{name}:{request.headers[name].lower()}\n" for name in names)
+    canonical = f"POST\n/\n\n{lines}\n{';'.join(names)}\n{_sha256(request.body)}"
+    scope = "2026-11-20/ses/tc3_request"
+    to_sign = f"TC3-HMAC-SHA256\n{timestamp}\n{scope}\n{_sha256(canonical.encode())}"
+    signature = Sign.sign_tc3(credential.secret_key, "2026-11-20", "ses", to_sign)
+    return (
+        f"TC3-HMAC-SHA256 Credential={credential.secret_id}/{scope}, "
+        f"SignedHeaders={';'.join(names)}, Signature={signature}"
+    )
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # noqa: PLC0415 - the judge's own means, apart from the module under test
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_what_arrives_is_signed_as_the_official_sdk_signs():
+    """Method, path, host with its port, content type and the very bytes of the body, at the time of the attempt."""
+    with serving(OK) as wire:
+        assert client(wire.url).send_email(MAIL) == Accepted("qcloud-1", "id-1")
+    (request,) = wire.received
+    assert request.line == "POST / HTTP/1.1"
+    assert json.loads(request.body) == MAIL
+    assert request.headers["host"] == f"127.0.0.1:{wire.port}"
+    assert request.headers["authorization"] == sdk_authorization(request, CREDENTIAL, int(NOW))
+    told = {name: value for name, value in request.headers.items() if name.startswith("x-tc-")}
+    assert told == {
+        "x-tc-action": "SendEmail",
+        "x-tc-version": "2020-10-02",
+        "x-tc-timestamp": str(int(NOW)),
+        "x-tc-region": "ap-guangzhou",
+        "x-tc-language": "en-US",
+        "x-tc-token": "token-example",
+    }
+
+
+def test_no_token_header_without_a_token():
+    """A long-lived key pair has none, and an empty one would be refused."""
+    with serving(OK) as wire:
+        client(wire.url, Credential("AKIDEXAMPLE", "SECRETEXAMPLE"), region="ap-hongkong").send_email(MAIL)
+    assert "x-tc-token" not in wire.received[0].headers
+    assert wire.received[0].headers["x-tc-region"] == "ap-hongkong"
+
+
+def test_each_attempt_is_signed_with_its_own_time():
+    """A signature is good for 5 minutes; a warm client lives for hours."""
+    times = iter([NOW, NOW + 3600])
+    with serving(OK) as wire:
+        ses = SesClient(CREDENTIAL, site="cn", clock=lambda: next(times), endpoint=wire.url)
+        ses.send_email(MAIL)
+        ses.send_email(MAIL)
+    assert [request.headers["x-tc-timestamp"] for request in wire.received] == [str(int(NOW)), str(int(NOW) + 3600)]
+    assert wire.received[1].headers["authorization"] == sdk_authorization(wire.received[1], CREDENTIAL, int(NOW) + 3600)
+
+
+@pytest.mark.parametrize(
+    ("site", "host", "region"),
+    [
+        ("cn", "ses.tencentcloudapi.com", "ap-guangzhou"),
+        ("intl", "ses.intl.tencentcloudapi.com", "ap-singapore"),
+    ],
+)
+def test_without_an_endpoint_the_site_is_asked(monkeypatch: pytest.MonkeyPatch, site: str, host: str, region: str):
+    """Its own host, over TLS, in its first region."""
+    asked: list[Any] = []
+
+    def post(url: str, body: bytes, headers: dict[str, str], **_: Any) -> transport.Answer:
+        asked.append((url, headers["Host"], headers["X-TC-Region"]))
+        return transport.Answer(200, b'{"Response": {}}')
+
+    monkeypatch.setattr("shared.upstream.ses.post", post)
+    SesClient(CREDENTIAL, site=site, clock=lambda: NOW).call("ListSendTasks", {})
+    assert asked == [(f"https://{host}/", host, region)]
+
+
+def test_localcloud_takes_it_and_verifies_the_signature():
+    """Accepted with the right key; refused, and never tried again, with a wrong one."""
+    with mock_tencent() as cloud:
+        right = Credential(defaults.SECRET_ID, defaults.SECRET_KEY)
+        ses = SesClient(right, site="cn", clock=cloud.clock.now)
+        accepted = ses.send_email(MAIL)
+        assert [message["message_id"] for message in cloud.messages()] == [accepted.message_id]
+        assert accepted.request_id
+        wrong = SesClient(right._replace(secret_key="another"), site="cn", clock=cloud.clock.now)
+        with pytest.raises(UpstreamRefused, match=r"AuthFailure\.SignatureFailure"):
+            wrong.send_email(MAIL)
+        late = SesClient(right, site="cn", clock=lambda: cloud.clock.now() - 3600)
+        with pytest.raises(UpstreamRefused, match=r"AuthFailure\.SignatureExpire"):
+            late.send_email(MAIL)
+        assert len(cloud.messages()) == 1
+
+
+def test_a_refused_port_is_refused():
+    """Nothing was sent."""
+    with pytest.raises(UpstreamRefused) as caught:
+        client(f"http://127.0.0.1:{refused_port()}").send_email(MAIL)
+    assert caught.value.rule is NOT_SENT
+
+
+@pytest.mark.parametrize(
+    ("reply", "rule"),
+    [
+        (b"", NO_ANSWER),
+        (None, NO_ANSWER),
+        (HALF, NO_ANSWER),
+        (GARBAGE, NO_ANSWER),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", NOT_JSON),  # Python takes a cut header for a whole answer
+        (b'HTTP/1.1 200 OK\r\n\r\n{"Response": {"Mess', NOT_JSON),  # no length: its end is where the wire ends
+        (answer(b"<html>502</html>", status=502, content_type="text/html"), NOT_JSON),
+        (answer(b'{"Response": {"RequestId": "id-1"}}'), NOT_JSON),
+        (answer(b'{"Response": {"MessageId": "", "RequestId": "id-1"}}'), NOT_JSON),
+    ],
+    ids="closes silence half garbage half-header no-length proxy no-id empty-id".split(),
+)
+def test_a_send_without_a_whole_answer_is_uncertain_and_made_once(reply: bytes | None, rule: object):
+    """SES knows no idempotency: a second call may be a second mail, so there is none."""
+    with serving(reply) as wire:
+        with pytest.raises(UpstreamUncertain) as caught:
+            client(wire.url).send_email(MAIL)
+        assert caught.value.rule is rule
+        assert len(wire.received) == 1
+
+
+@pytest.mark.parametrize("code", ["InternalError", "RequestLimitExceeded", "FailedOperation.ServiceNotAvailable"])
+def test_no_error_is_repeated_by_the_client(code: str):
+    """Whether to try again is the caller's to decide."""
+    error = response(Error={"Code": code, "Message": "no"})
+    with serving(error) as wire:
+        with pytest.raises((UpstreamRefused, UpstreamUncertain)):
+            client(wire.url).send_email(MAIL)
+        assert len(wire.received) == 1
+
+
+def test_a_page_of_status_rows():
+    """Offset and limit go out as numbers; null is an empty page; what is no page is an error, not the end of the day."""
+    with serving(response(EmailStatusList=[{"MessageId": "m"}])) as wire:
+        assert client(wire.url).get_send_email_status("2026-11-20", offset=200) == [{"MessageId": "m"}]
+    assert json.loads(wire.received[0].body) == {"RequestDate": "2026-11-20", "Offset": 200, "Limit": 100}
+    assert wire.received[0].headers["x-tc-action"] == "GetSendEmailStatus"
+    with serving(response(EmailStatusList=None)) as wire:
+        assert client(wire.url).get_send_email_status("2026-11-20", offset=0, limit=1) == []
+    with serving(response(EmailStatusList="rows")) as wire, pytest.raises(UpstreamUncertain):
+        client(wire.url).get_send_email_status("2026-11-20", offset=0)
+
+
+def test_a_page_of_tasks():
+    """With its total, which is 0 where none is told."""
+    with serving(response(TotalCount=7, Data=[{"TaskId": "1"}])) as wire:
+        assert client(wire.url).list_send_tasks(offset=5, limit=1) == TaskPage(7, [{"TaskId": "1"}])
+    assert json.loads(wire.received[0].body) == {"Offset": 5, "Limit": 1}
+    with serving(response(Data=None)) as wire:
+        assert client(wire.url).list_send_tasks(offset=0) == TaskPage(0, [])
