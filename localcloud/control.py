@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from localcloud.console import render_index
+from localcloud.control_hostile import HostileControl
 from localcloud.exchange import Response as Plain
 from localcloud.inputs import parse_clock, parse_limit, parse_seed, parse_timer, parse_whole_number
 from localcloud.problems import Invalid, Problem, problem_response
@@ -66,7 +67,14 @@ class Control:
             self._route("POST", "faults", self._add_faults),
             self._route("DELETE", "faults", self._clear_faults),
             self._route("POST", "timers/{name}", self._timer),
+            *(self._route(*one) for one in self._hostile_operations()),
         ]
+
+    def _hostile_operations(self) -> list[tuple[str, str, Callable[[Query, Any], Answer]]]:
+        def answering(operation: Callable[[Query, Any], Any]) -> Callable[[Query, Any], Answer]:
+            return lambda query, body: Answer(operation(query, body))
+
+        return [(method, path, answering(one)) for method, path, one in HostileControl(self._cloud).operations()]
 
     def _route(self, method: str, path: str, operation: Callable[[Query, Any], Answer]) -> Route:
         async def endpoint(request: Request) -> Response:

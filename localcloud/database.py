@@ -29,6 +29,7 @@ class Database:
         self._connection.execute("PRAGMA synchronous=OFF")
         self._connection.execute("PRAGMA cache_size=-32768")
         self._connection.executescript(schema)
+        self._add_missing_columns(schema)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -65,6 +66,11 @@ class Database:
             cursor = self._connection.execute(sql, values)
             return cursor.lastrowid or 0
 
+    def change(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run one statement; return how many rows it changed."""
+        with self._lock:
+            return self._connection.execute(sql, values).rowcount
+
     def write_many(self, sql: str, values: Iterable[Sequence[Any]]) -> int:
         """Run one statement for each of ``values``; return how many rows changed. Call inside a transaction."""
         with self._lock:
@@ -80,3 +86,15 @@ class Database:
         """Close the file. Whoever uses the database afterwards gets sqlite3.ProgrammingError."""
         with self._lock:
             self._connection.close()
+
+    def _add_missing_columns(self, schema: str) -> None:
+        """Give the tables of an older file the columns that have come since; each has a default."""
+        with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(schema)
+            for (table,) in fresh.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT NULL"):
+                present = {row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")}
+                for _, name, kind, is_required, default, _ in fresh.execute(f"PRAGMA table_info({table})"):
+                    if name not in present:
+                        needed = " NOT NULL" if is_required else ""
+                        value = "" if default is None else f" DEFAULT {default}"
+                        self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}{needed}{value}")

@@ -10,11 +10,12 @@ import urllib3
 
 from localcloud.callbacks import Callback
 from localcloud.defaults import WEBHOOK_SECRET
+from localcloud.faults import copies, ending, hold_s
 
 if TYPE_CHECKING:
     from localcloud.callbacks import CallbackQueue
     from localcloud.clock import Clock
-    from localcloud.faults import Faults, Rule
+    from localcloud.faults import Fault, Faults
 
 Answer = tuple[int | None, str]
 """HTTP status and the beginning of the body; None when there was no answer."""
@@ -23,11 +24,15 @@ Post = Callable[[Callback], Answer]
 TIMEOUT_S = {"sendcloud": 3.0, "ses": 10.0}
 """SendCloud waits 3 s (sendcloud_docs, webhook); how long SES waits is not documented."""
 KEPT_ANSWER_CHARS = 500
+CONNECTIONS = 32
+"""Kept alive at most: a storm may use as many at once."""
+ON_THE_WAY = {"error": 503, "throttle": 429}
+"""Status that something between SES and the receiver answers when a rule names none."""
 
 
 class _Plan(NamedTuple):
     until: float
-    rules: list[Rule]
+    faults: list[Fault]
 
 
 class Courier:
@@ -46,9 +51,9 @@ class Courier:
         # One at a time, whoever pumps: two couriers would both read the same callback as due.
         with self._lock:
             for callback in self._queue.due(limit=limit + len(self._held)):
-                plan = self._plan_of(callback)
-                if plan is not None:
-                    status, answer = self._carry(callback, plan, post)
+                faults = self._faults_of(callback)
+                if faults is not None:
+                    status, answer = self._carry(callback, faults, post)
                     self._queue.settle(callback.id, status=status, answer=answer)
                     settled += 1
         return settled
@@ -58,30 +63,31 @@ class Courier:
         with self._lock:
             self._held.clear()
 
-    def _plan_of(self, callback: Callback) -> list[Rule] | None:
-        # The die is thrown once per attempt; a held callback keeps what was decided. None: not yet.
+    def _faults_of(self, callback: Callback) -> list[Fault] | None:
+        # The dice are thrown once per attempt; a held callback keeps what was decided. None: not yet.
         key = (callback.id, callback.attempt)
         plan = self._held.pop(key, None)
         if plan is None:
-            rules = self._faults.decide("callback", callback.event, callback.source)
-            hold_s = sum(self._faults.hold_s(rule) for rule in rules if rule.kind in ("delay", "reorder"))
-            plan = _Plan(self._clock.now() + hold_s, rules)
-        if plan.rules and plan.until > self._clock.now():
+            if self._faults.is_quiet("callback"):
+                return []
+            faults = self._faults.decide("callback", callback.event, callback.source)
+            plan = _Plan(self._clock.now() + hold_s(faults), faults)
+        if plan.until > self._clock.now() and hold_s(plan.faults):
             self._held[key] = plan
             return None
-        return plan.rules
+        return plan.faults
 
     @staticmethod
-    def _carry(callback: Callback, rules: list[Rule], post: Post) -> Answer:
-        for rule in rules:
-            if rule.kind == "lose":
-                return None, "lost on the way by a fault rule"
-            if rule.kind == "error":
-                return rule.status or 503, rule.code or "answered by a fault rule"
+    def _carry(callback: Callback, faults: list[Fault], post: Post) -> Answer:
+        end = ending(faults)
+        if end is not None and end.kind in ("lose", "drop_request"):
+            return None, "lost on the way by a fault rule"
+        if end is not None and end.kind in ON_THE_WAY:
+            return end.status or ON_THE_WAY[end.kind], end.code or "answered by a fault rule"
         answer = post(callback)
-        for _ in [rule for rule in rules if rule.kind == "duplicate"]:
+        for _ in range(copies(faults) - 1):
             post(callback)
-        return answer
+        return (None, "the answer was lost by a fault rule") if end is not None else answer
 
 
 class HttpPost:
@@ -89,7 +95,7 @@ class HttpPost:
 
     def __init__(self, port: int, secret: str = WEBHOOK_SECRET) -> None:
         self._secret = secret
-        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=4, retries=False)
+        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=CONNECTIONS, retries=False)
 
     def __call__(self, callback: Callback) -> Answer:
         """POST the callback's body; an unreachable or slow receiver is no answer."""

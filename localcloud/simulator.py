@@ -63,13 +63,29 @@ PLANS = {
 }
 """Local part of the simulator address → what happens."""
 
+REFUSALS = {
+    1006: Plan(1006, (Step(1, "dropped", "too many mails to the same address"),)),
+    1007: PLANS["blacklist"],
+    1013: Plan(1013, (Step(1, "dropped", "the recipient has unsubscribed from the domain"),)),
+}
+"""SendStatus of a recipient that SES itself refuses, in a mail that goes out to others → what happens."""
+
+PROVOCATIONS = {
+    name: PLANS[name].steps[-1]._replace(after_s=0)
+    for name in ("delivered", "hard-bounce", "soft-bounce", "dropped", "open", "click", "complaint", "unsubscribe")
+} | {"deferred": PLANS["deferred"].steps[0]._replace(after_s=0)}
+"""What may be made to happen, at once, to a mail that was sent to any address."""
+
+
+def is_simulator(address: str) -> bool:
+    """Whether ``address`` is of the simulator's domain, whatever its name."""
+    return address.rpartition("@")[2].lower() == SIMULATOR_DOMAIN
+
 
 def outcome_of(address: str) -> str:
     """Name the plan for ``address``: a key of ``PLANS``."""
-    local, _, domain = address.rpartition("@")
-    name = local.partition("+")[0].lower()
-    is_simulator = domain.lower() == SIMULATOR_DOMAIN
-    return name if is_simulator and name in PLANS else "delivered"
+    name = address.rpartition("@")[0].partition("+")[0].lower()
+    return name if is_simulator(address) and name in PLANS else "delivered"
 
 
 def plan_for(address: str) -> Plan:

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,15 @@ from localcloud.clock import Clock
 from localcloud.cos.service import CosService
 from localcloud.defaults import SECRET_ID, SECRET_KEY, SENDCLOUD_APP_KEY, SENDCLOUD_KEY, SENDCLOUD_USER
 from localcloud.delivery import Courier
-from localcloud.faults import Faults
+from localcloud.fault_rules import LISTING
+from localcloud.faults import Faults, list_lag_s
 from localcloud.interference import interfere
 from localcloud.sendcloud.service import SendCloudService
 from localcloud.ses.service import SesService
+from localcloud.storm_run import Storms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
@@ -68,7 +70,10 @@ class LocalCloud:
         self.post: Post | None = None
         """Who carries callbacks; None leaves them in the queue until ``deliver_callbacks``."""
         self._courier = Courier(self.callbacks, self.faults, self.clock)
+        self.storms = Storms(self.clock, lambda: self.post)
+        """Storms of invented callbacks; ``post`` carries them."""
         self._closing = threading.Event()
+        self._list_lock = threading.Lock()
 
     def dispatch(self, service: str, request: Request, *, patience_s: float | None = None) -> Response:
         """Answer one request at ``ses``, ``cos`` or ``sendcloud``, with the faults that the rules ask for.
@@ -80,19 +85,18 @@ class LocalCloud:
         target = self.services[service]
         if self.faults.is_quiet(service):
             return target.dispatch(request)
-        rules = self.faults.decide(service, target.action_of(request))
-        return interfere(target, request, rules, wait=self._closing.wait, patience_s=patience_s)
+        action = target.action_of(request)
+        faults = self.faults.decide(service, action)
+        with self._lagging(list_lag_s(faults)) if action == LISTING else nullcontext():
+            return interfere(target, request, faults, wait=self._closing.wait, patience_s=patience_s)
 
     def add_faults(self, raw: object) -> list[dict[str, Any]]:
         """Add fault rules (DESIGN §7). Raises problems.Invalid naming everything wrong; then none is added."""
-        added = self.faults.add(raw)
-        self.cos.list_lag_s = self.faults.list_lag_s
-        return added
+        return self.faults.add(raw)
 
     def clear_faults(self) -> None:
-        """Forget every fault rule; LIST is immediate again."""
+        """Forget every fault rule."""
         self.faults.clear()
-        self.cos.list_lag_s = 0.0
 
     def pump(self, *, limit: int = 100) -> int:
         """Apply what is due by the clock; deliver at most ``limit`` due callbacks, if someone carries them.
@@ -147,6 +151,7 @@ class LocalCloud:
 
     def reset(self) -> None:
         """Back to how it was born: no mail, no objects, no callbacks, no faults, real time."""
+        self.storms.reset()
         self.clear_faults()
         # First, because the services are born at the clock's time.
         self.clock.advance(-self.clock.offset_s)
@@ -163,12 +168,23 @@ class LocalCloud:
     def close(self) -> None:
         """Close the stores, and remove the folder if it was temporary."""
         self.interrupt_delays()
+        self.storms.stop()
         with suppress(OSError):
             self._keep_clock()
         for closable in (self.ses, self.sendcloud, self.cos, self.callbacks):
             closable.close()
         if self._is_temporary:
             shutil.rmtree(self.data, ignore_errors=True)
+
+    @contextmanager
+    def _lagging(self, seconds: float) -> Iterator[None]:
+        # One LIST at a time: the lag is a switch of the whole service, and only LIST looks at it.
+        with self._list_lock:
+            usual, self.cos.list_lag_s = self.cos.list_lag_s, max(seconds, self.cos.list_lag_s)
+            try:
+                yield
+            finally:
+                self.cos.list_lag_s = usual
 
     def _apply_due(self) -> int:
         return self.ses.pump() + self.sendcloud.pump()

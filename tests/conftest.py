@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
-    """A fresh LocalCloud at ``NOW``, without the rate limit; a fresh ``send`` instance with it."""
+    """Open a fresh LocalCloud at ``NOW``, without the rate limit; a fresh ``send`` instance with it."""
     from functions.send import submit  # noqa: PLC0415 - most tests need no function
 
     monkeypatch.setattr(submit, "_extras_refused", False)
@@ -28,7 +28,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def calls(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every request that reaches for ``cloud``, as ``ses:SendEmail``, whatever becomes of it."""
+    """Note every request that reaches for ``cloud``, as ``ses:SendEmail``, whatever becomes of it."""
     seen: list[str] = []
     dispatch = cloud.dispatch
 

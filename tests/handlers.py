@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import csv
 import importlib
+import io
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qcloud_cos import CosConfig, CosS3Client
+from tencentcloud.common.credential import Credential
+from tencentcloud.ses.v20201002 import models
+from tencentcloud.ses.v20201002.ses_client import SesClient
 
 from localcloud import defaults
 
@@ -24,6 +29,14 @@ VALID: dict[str, Any] = {
     "template": {"id": 100091, "data": {"code": "1234"}},
 }
 """The smallest mail that the local SES accepts."""
+EVENT: dict[str, Any] = {
+    "event": "delivered",
+    "email": "alice@example.com",
+    "bulkId": "qcloudses-30-1250000000-date-20261120155930-hT7kQ2mWxA91",
+    "timestamp": 1795161600,
+    "from": "noreply@mail.example.com",
+}
+"""A callback of SES that says the least."""
 
 
 class Answer(NamedTuple):
@@ -123,3 +136,35 @@ def bucket(prefix: str = "") -> dict[str, bytes]:
 def records(prefix: str) -> list[dict[str, Any]]:
     """Read every line of JSON under ``prefix``."""
     return [json.loads(line) for body in bucket(prefix).values() for line in body.decode().split("\n") if line]
+
+
+def write_report(day: str = DAY) -> dict[str, Any]:
+    """Run the report function for ``day`` and read the JSON it wrote."""
+    result = run("report", timer(day), time_limit_s=900)
+    assert result["days"] == [day]
+    keys = [f"reports/dt={day}/report.{extension}" for extension in ("json", "csv", "html")]
+    assert result["reports"][0]["keys"] == keys
+    found: dict[str, Any] = json.loads(bucket(f"reports/dt={day}/")[f"reports/dt={day}/report.json"])
+    return found
+
+
+def report_table(day: str = DAY) -> list[dict[str, str]]:
+    """Read the CSV of the report as a spreadsheet does."""
+    text = bucket(f"reports/dt={day}/")[f"reports/dt={day}/report.csv"].decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def schedule_task(subject: str) -> None:
+    """Make a batch task of tomorrow with the vendor's SDK."""
+    request = models.BatchSendEmailRequest()
+    request._deserialize(
+        {
+            "FromEmailAddress": "noreply@mail.example.com",
+            "ReceiverId": 123,
+            "Subject": subject,
+            "TaskType": 2,
+            "TimedParam": {"BeginTime": "2026-11-21 20:00:00"},
+            "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1"}'},
+        }
+    )
+    SesClient(Credential(defaults.SECRET_ID, defaults.SECRET_KEY), defaults.REGION).BatchSendEmail(request)

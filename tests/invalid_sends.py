@@ -188,7 +188,7 @@ WHAT = [
     _case("transactional a text", "transactional", transactional="true"),
     _case("transactional 1", "transactional", transactional=1),
     _case("an unknown member", "tempalte", tempalte={"id": 1}),
-    _case("three unknown members", "From", "sender", "\u53d1\u4ef6\u4eba", From="x", sender="y", **{"\u53d1\u4ef6\u4eba": "z"}),
+    _case("three unknown members", "From", "sender", "\u53d1\u4ef6\u4eba", From="x", sender="y", 发件人="z"),
     _case("a member that only a batch has", "recipients", recipients=[]),
 ]  # fmt: skip
 

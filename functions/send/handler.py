@@ -55,7 +55,8 @@ def _office(settings: SendSettings, context: dict[str, Any]) -> Office:
 
 
 def _route(request: HttpRequest, office: Office) -> tuple[int, dict[str, Any]]:
-    rest = request.segments_after("send")
+    # A Function URL of its own, or a CLB rule without X-Uri, leaves no path to go by.
+    rest = request.segments_after("send") if request.path.strip("/") else []
     if rest is None:
         raise Problem(404, "not_found", "the paths here are /send and /send/{idempotency_key}")
     if request.method == "GET" and rest:

@@ -22,6 +22,8 @@ class Call(NamedTuple):
     ``bucket``: empty for GET Service. ``key``: decoded bytes without the leading slash, empty for bucket operations.
     ``params``: decoded query; a valueless parameter has the value "". ``signed_paths``: the paths a client may have
     signed; two in path style, where the COS SDK's ``Domain='host:port/<bucket>'`` signs the key only.
+    ``dialect``: cos, or s3 once translated. ``is_digest_known``: the body was compared with a digest other than
+    Content-MD5.
     """
 
     request: Request
@@ -29,6 +31,8 @@ class Call(NamedTuple):
     key: bytes
     params: dict[str, str]
     signed_paths: tuple[bytes, ...]
+    dialect: str = "cos"
+    is_digest_known: bool = False
 
     @property
     def headers(self) -> dict[str, str]:
@@ -36,9 +40,19 @@ class Call(NamedTuple):
         return dict(self.request.headers)
 
     @property
+    def is_path_style(self) -> bool:
+        """Whether the bucket stood in the path."""
+        return bool(self.bucket) and len(self.signed_paths) > 1
+
+    @property
     def resource(self) -> str:
         """What the ``Resource`` of an error names: host and path, still percent-encoded, never empty."""
         return f"{self.request.host}{self.request.path or '/'}"
+
+
+def is_hosted(host: str) -> bool:
+    """Whether a Host begins with a bucket."""
+    return _BUCKET_HOST.match(host.lower()) is not None
 
 
 def resolve(request: Request) -> Call:

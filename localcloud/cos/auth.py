@@ -93,17 +93,21 @@ def parse_authorization(fields: Mapping[str, str]) -> Authorization:
 def find_authorization(call: Call) -> Authorization:
     """Take the signature from the header or else from the query.
 
-    Raises CosError AccessDenied when there is none, NotImplemented for another scheme. (Signature V4 of S3 clients
-    would get its own module here, told by its ``AWS4-HMAC-SHA256`` prefix.)
+    Raises CosError AccessDenied when there is none, NotImplemented for S3's version 2 (version 4: s3_signature).
     """
     header = call.request.headers.get("authorization", "").strip()
     if header.startswith("AWS"):
-        raise CosError("NotImplemented", "The S3 signatures are not implemented; sign with q-sign-algorithm=sha1.")
+        raise CosError("NotImplemented", "Of the S3 signatures only version 4 (AWS4-HMAC-SHA256) is implemented.")
     if header:
         return parse_authorization(dict(part.partition("=")[::2] for part in header.split("&")))
     if "q-sign-algorithm" in call.params:
         return parse_authorization(call.params)
     raise CosError("AccessDenied")
+
+
+def is_signed(call: Call) -> bool:
+    """Whether a request carries any signature."""
+    return bool(call.request.headers.get("authorization")) or "q-sign-algorithm" in call.params
 
 
 def verify(call: Call, keys: Mapping[str, str], clock: Clock) -> None:
@@ -154,7 +158,7 @@ def _names(listed: str) -> tuple[str, ...]:
 def _iter_http_strings(call: Call, given: Authorization) -> Iterator[bytes]:
     """Every HttpString the client may have signed; none when something listed was not sent."""
     params = _listed(given.param_list, {url_encode(name).lower(): value for name, value in call.params.items()})
-    headers = {url_encode(name).lower(): _wire_bytes(value) for name, value in call.request.headers.items()}
+    headers = {url_encode(name).lower(): wire_bytes(value) for name, value in call.request.headers.items()}
     # The Python SDK signs Host without its port, the Node SDK with it.
     hosts = dict.fromkeys((call.request.host, call.request.host.rpartition(":")[0] or call.request.host))
     for path, host in product(dict.fromkeys(call.signed_paths), hosts):
@@ -171,7 +175,8 @@ def _listed(names: Iterable[str], sent: Mapping[str, str | bytes]) -> list[tuple
         return None
 
 
-def _wire_bytes(value: str) -> bytes:
+def wire_bytes(value: str) -> bytes:
+    """Return the bytes of a header as they stood on the wire."""
     # Doors decode header bytes as ISO-8859-1, which is how HTTP/1.1 libraries do it.
     try:
         return value.encode("latin-1")

@@ -3,6 +3,7 @@
     <root>/staging/<token>                      being written
     <root>/<bucket>/objects/<key path>          objects; what a file name cannot carry is percent-encoded
     <root>/<bucket>/objects/%hashed/<sha256>    objects whose name clashes with another's or is too long
+    <root>/<bucket>/objects/%versions/<sha256>/ further versions, where a bucket keeps them
     <root>/<bucket>/uploads/<upload id>/        parts of multipart uploads
 
 The index, not this tree, says what exists: a name here is only where the index looks for the bytes.
@@ -97,13 +98,14 @@ class Files:
         """Where a part's bytes lie."""
         return self.root / bucket / "uploads" / upload_id / part
 
-    def place(self, bucket: str, key: bytes) -> str:
-        """Choose the file of a new key and make its folder.
+    def place(self, bucket: str, key: bytes, version_id: str = "") -> str:
+        """Choose the file of a new key, or of a further version of one, and make its folder.
 
         Falls back to the hashed name when the path is taken: ``a`` beside ``a/b``, or ``A`` beside ``a`` where the
-        file system does not tell them apart.
+        file system does not tell them apart, or an older version.
         """
-        for file in (file_name(key), hashed_name(key)):
+        last = f"%versions/{hashlib.sha256(key).hexdigest()}/{version_id}" if version_id else hashed_name(key)
+        for file in (file_name(key), last):
             if file is None:
                 continue
             path = self.path_of(bucket, file)
@@ -113,7 +115,7 @@ class Files:
                     return file
             except OSError:  # a folder of it is a file, or a name is too long after all
                 continue
-        return hashed_name(key)
+        return last
 
     def promote(self, staged: Path, target: Path) -> None:
         """Give staged bytes their name, in one step."""

@@ -7,9 +7,11 @@ survives the death of the process at any point.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SCHEMA = """
@@ -86,6 +88,17 @@ class Index:
         if "version_id" not in {row[1] for row in self.db.execute("PRAGMA table_info(objects)")}:
             self.db.execute("ALTER TABLE objects ADD COLUMN version_id TEXT NOT NULL DEFAULT ''")
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside one step; undone when it raises."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
     def add_bucket(self, name: str, created_at: float) -> None:
         """Create a bucket."""
         self.db.execute("INSERT OR IGNORE INTO buckets VALUES (?, ?)", (name, created_at))
@@ -140,10 +153,9 @@ class Index:
 
     def clear(self) -> None:
         """Forget everything."""
-        self.db.execute("BEGIN")
-        for table in ("objects", "versions", "parts", "uploads", "configurations", "buckets"):
-            self.db.execute(f"DELETE FROM {table}")
-        self.db.execute("COMMIT")
+        with self.transaction():
+            for table in ("objects", "versions", "parts", "uploads", "configurations", "buckets"):
+                self.db.execute(f"DELETE FROM {table}")
         self.buckets.clear()
 
     def close(self) -> None:

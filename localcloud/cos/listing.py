@@ -96,21 +96,24 @@ def _iter_entries(
         limit = _FIRST_BATCH if rolled else min(limit * 4, MAX_KEYS + 1)
 
 
+def find_page(cos: CosState, bucket: str, selection: Selection, max_keys: int) -> Page:
+    """Read one page of a bucket as a lagging LIST sees it. Raises CosError NoSuchBucket."""
+    written_by = cos.clock.now() - cos.list_lag_s if cos.list_lag_s > 0 else float("inf")
+
+    def fetch(start: bytes, end: bytes, limit: int) -> list[ObjectRow]:
+        return cos.store.scan(bucket, start, end, limit=limit, written_by=written_by)
+
+    cos.store.require_bucket(bucket)
+    return list_page(fetch, selection, max_keys) if max_keys else Page([], [], b"")
+
+
 def get_bucket(cos: CosState, call: Call) -> Response:
     """GET Bucket. Raises CosError NoSuchBucket, InvalidArgument, InvalidDelimiter."""
     params = call.params
     max_keys = parse_limit(params, "max-keys")
     encoded = parse_encoding(params)
-    if len(params.get("delimiter", "")) > 1:
-        raise CosError("InvalidDelimiter")
-    selection = Selection(*(to_bytes(params.get(name, "")) for name in ("prefix", "delimiter", "marker")))
-    written_by = cos.clock.now() - cos.list_lag_s if cos.list_lag_s > 0 else float("inf")
-
-    def fetch(start: bytes, end: bytes, limit: int) -> list[ObjectRow]:
-        return cos.store.scan(call.bucket, start, end, limit=limit, written_by=written_by)
-
-    cos.store.require_bucket(call.bucket)
-    page = list_page(fetch, selection, max_keys) if max_keys else Page([], [], b"")
+    selection = parse_selection(params, "marker")
+    page = find_page(cos, call.bucket, selection, max_keys)
     head = [
         element("Name", call.bucket),
         element("Prefix", key_text(selection.prefix, encoded=encoded)),
@@ -121,12 +124,20 @@ def get_bucket(cos: CosState, call: Call) -> Response:
         element("IsTruncated", "true" if page.next_marker else "false"),
         *([element("NextMarker", key_text(page.next_marker, encoded=encoded))] if page.next_marker else []),
     ]
-    owner = group("Owner", element("ID", cos.app_id), element("DisplayName", cos.app_id))
+    body = document("ListBucketResult", *head, *page_elements(cos, page, encoded=encoded))
+    return Response(200, {"Content-Type": "application/xml"}, body)
+
+
+def page_elements(cos: CosState, page: Page, *, encoded: bool, with_owner: bool = True) -> list[str]:
+    """Contents and CommonPrefixes of a page."""
+    owner = group("Owner", element("ID", cos.app_id), element("DisplayName", cos.app_id)) if with_owner else ""
     contents = [_contents(row, owner, encoded=encoded) for row in page.contents]
-    prefixes = [
-        group("CommonPrefixes", element("Prefix", key_text(prefix, encoded=encoded))) for prefix in page.common_prefixes
-    ]
-    return Response(200, {"Content-Type": "application/xml"}, document("ListBucketResult", *head, *contents, *prefixes))
+    return contents + [prefix_element(prefix, encoded=encoded) for prefix in page.common_prefixes]
+
+
+def prefix_element(prefix: bytes, *, encoded: bool) -> str:
+    """One CommonPrefixes."""
+    return group("CommonPrefixes", element("Prefix", key_text(prefix, encoded=encoded)))
 
 
 def _contents(row: ObjectRow, owner: str, *, encoded: bool) -> str:
@@ -139,6 +150,13 @@ def _contents(row: ObjectRow, owner: str, *, encoded: bool) -> str:
         owner,
         element("StorageClass", row.storage_class),
     )
+
+
+def parse_selection(params: dict[str, str], marker: str) -> Selection:
+    """Read prefix, delimiter and the parameter named ``marker``. Raises CosError InvalidDelimiter."""
+    if len(params.get("delimiter", "")) > 1:
+        raise CosError("InvalidDelimiter")
+    return Selection(*(to_bytes(params.get(name, "")) for name in ("prefix", "delimiter", marker)))
 
 
 def parse_limit(params: dict[str, str], name: str, most: int = MAX_KEYS) -> int:

@@ -28,7 +28,11 @@ _KEPT = {
         "Expires",
     )
 }
-_KEPT_AS_SENT = ("x-cos-storage-class", "x-cos-server-side-encryption")
+_KEPT_AS_SENT = ("x-cos-storage-class", "x-cos-server-side-encryption", "x-cos-tagging", "x-cos-acl")
+TAGS, ACL, RESTORE = "x-cos-tagging", "x-cos-acl", "x-localcloud-restore"
+_NOT_ECHOED = (TAGS, ACL, RESTORE)
+"""Kept beside the headers that are echoed: what other requests ask for."""
+_ENCRYPTION = "x-cos-server-side-encryption"
 _OVERRIDES = {f"response-{name}": header for name, header in _KEPT.items()}
 
 
@@ -59,21 +63,29 @@ def load_headers(row: ObjectRow) -> dict[str, str]:
 def written_headers(row: ObjectRow) -> dict[str, str]:
     """Headers of the answer to a write."""
     headers = {"ETag": f'"{row.etag}"', "x-cos-hash-crc64ecma": row.crc64}
-    encryption = load_headers(row).get("x-cos-server-side-encryption")
-    return headers | ({"x-cos-server-side-encryption": encryption} if encryption else {})
+    encryption = {name: value for name, value in load_headers(row).items() if name.startswith(_ENCRYPTION)}
+    return headers | encryption | _version_header(row)
 
 
 def read_headers(row: ObjectRow, params: dict[str, str]) -> dict[str, str]:
     """Headers of the answer to GET and HEAD. ``params``: the query, for its ``response-*`` overrides."""
+    kept = load_headers(row)
+    tags = kept.get(TAGS, "")
     return {
         "Accept-Ranges": "bytes",
         "ETag": f'"{row.etag}"',
         "Last-Modified": formatdate(row.modified_at, usegmt=True),
         "x-cos-hash-crc64ecma": row.crc64,
         "x-cos-object-type": row.kind,
-        **load_headers(row),
+        **{name: value for name, value in kept.items() if name not in _NOT_ECHOED},
+        **_version_header(row),
+        **({"x-cos-tagging-count": str(tags.count("&") + 1)} if tags else {}),
         **{header: _wire_text(params[name]) for name, header in _OVERRIDES.items() if params.get(name)},
     }
+
+
+def _version_header(row: ObjectRow) -> dict[str, str]:
+    return {"x-cos-version-id": row.version_id} if row.version_id else {}
 
 
 def _wire_text(value: str) -> str:

@@ -10,15 +10,17 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from localcloud.cos import customer_keys
 from localcloud.cos.conditions import parse_range
 from localcloud.cos.copying import copy_result, open_source
 from localcloud.cos.documents import document, element, iter_texts, key_text, parse_document
 from localcloud.cos.errors import CosError
 from localcloud.cos.files import iter_chunks
 from localcloud.cos.integrity import check_content_md5, check_length
-from localcloud.cos.metadata import check_key, kept_headers, written_headers
+from localcloud.cos.metadata import check_key, written_headers
 from localcloud.cos.store import Content
 from localcloud.cos.uploads import Part, Uploads
+from localcloud.cos.writing import headers_to_keep
 from localcloud.exchange import Response
 
 if TYPE_CHECKING:
@@ -38,12 +40,13 @@ _XML = {"Content-Type": "application/xml"}
 def initiate_multipart_upload(cos: CosState, call: Call) -> Response:
     """POST ?uploads. Raises CosError FileAlreadyExists when overwriting is forbidden, KeyTooLong."""
     check_key(call.key)
-    if cos.forbids_overwrite(call.headers) and cos.store.find(call.bucket, call.key):
+    if cos.forbids_overwrite(call) and cos.store.find(call.bucket, call.key):
         raise CosError("FileAlreadyExists")
-    headers = kept_headers(call.headers)
+    headers = headers_to_keep(cos, call)
     upload = Uploads(cos.store).begin(call.bucket, call.key, headers=headers, now=cos.clock.now())
     names = (element("Bucket", call.bucket), element("Key", key_text(call.key)), element("UploadId", upload.upload_id))
-    return Response(200, dict(_XML), document("InitiateMultipartUploadResult", *names))
+    encryption = {name: value for name, value in headers.items() if name.startswith("x-cos-server-side-encryption")}
+    return Response(200, encryption | _XML, document("InitiateMultipartUploadResult", *names))
 
 
 def upload_part(cos: CosState, call: Call) -> Response:
@@ -52,7 +55,8 @@ def upload_part(cos: CosState, call: Call) -> Response:
     check_length(headers, body)
     check_content_md5(headers, body)
     part = _store_part(cos, call, iter((body,)))
-    return Response(200, {"ETag": f'"{part.etag}"', "x-cos-hash-crc64ecma": part.crc64})
+    answer = {"ETag": f'"{part.etag}"', "x-cos-hash-crc64ecma": part.crc64}
+    return Response(200, answer | customer_keys.parse_key(headers))
 
 
 def upload_part_copy(cos: CosState, call: Call) -> Response:
@@ -62,7 +66,8 @@ def upload_part_copy(cos: CosState, call: Call) -> Response:
         first, last = wanted or (0, source.size - 1)
         stream.seek(first)
         part = _store_part(cos, call, iter_chunks(stream, last - first + 1))
-    return Response(200, dict(_XML), copy_result("CopyPartResult", part.etag, part.crc64, part.modified_at))
+    result = copy_result("CopyPartResult", part.etag, part.crc64, part.modified_at)
+    return Response(200, _XML | customer_keys.parse_key(call.headers), result)
 
 
 def _store_part(cos: CosState, call: Call, chunks: Iterator[bytes]) -> Part:
@@ -71,6 +76,7 @@ def _store_part(cos: CosState, call: Call, chunks: Iterator[bytes]) -> Part:
         raise CosError("InvalidArgument", f"partNumber must be an integer from 1 to {MAX_PARTS}.")
     uploads = Uploads(cos.store)
     upload = uploads.get(call.bucket, call.key, upload_id=call.params["uploadId"])
+    customer_keys.require_key(json.loads(upload.headers), call.headers)
     with cos.store.files.stage(chunks) as staged:
         return uploads.put_part(upload, int(number), staged=staged, now=cos.clock.now())
 
@@ -94,7 +100,7 @@ def complete_multipart_upload(cos: CosState, call: Call) -> Response:
     ):
         uploads.require(upload)
         content = Content(staged, f"{etag}-{len(parts)}", json.loads(upload.headers))
-        forbid = cos.forbids_overwrite(call.headers)
+        forbid = cos.forbids_overwrite(call)
         row = cos.store.put(call.bucket, call.key, content, now=cos.clock.now(), forbid_overwrite=forbid)
         uploads.end(upload)
     body = document(

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from localcloud.cos.address import to_bytes
 from localcloud.cos.documents import document, element, group, iso_time, key_text
 from localcloud.cos.errors import CosError
-from localcloud.cos.listing import Selection, parse_encoding, parse_limit
+from localcloud.cos.listing import parse_encoding, parse_limit, parse_selection, prefix_element
 from localcloud.cos.uploads import Upload, Uploads
 from localcloud.exchange import Response
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from localcloud.cos.address import Call
+    from localcloud.cos.listing import Selection
     from localcloud.cos.state import CosState
 
 _XML = {"Content-Type": "application/xml"}
@@ -79,9 +79,7 @@ def list_multipart_uploads(cos: CosState, call: Call) -> Response:
     params = call.params
     most = parse_limit(params, "max-uploads")
     encoded = parse_encoding(params)
-    if len(params.get("delimiter", "")) > 1:
-        raise CosError("InvalidDelimiter")
-    selection = Selection(*(to_bytes(params.get(name, "")) for name in ("prefix", "delimiter", "key-marker")))
+    selection = parse_selection(params, "key-marker")
     upload_id_marker = params.get("upload-id-marker", "")
     page = upload_page(Uploads(cos.store).iter_all(call.bucket), selection, upload_id_marker, most)
     truncated = bool(page.next_key)
@@ -101,10 +99,7 @@ def list_multipart_uploads(cos: CosState, call: Call) -> Response:
         element("Prefix", key_text(selection.prefix, encoded=encoded)),
         element("Delimiter", key_text(selection.delimiter, encoded=encoded)),
         *(_upload(cos, upload, encoded=encoded) for upload in page.uploads),
-        *(
-            group("CommonPrefixes", element("Prefix", key_text(prefix, encoded=encoded)))
-            for prefix in page.common_prefixes
-        ),
+        *(prefix_element(prefix, encoded=encoded) for prefix in page.common_prefixes),
     )
     return Response(200, dict(_XML), body)
 

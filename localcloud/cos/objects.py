@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localcloud.cos import customer_keys
 from localcloud.cos.conditions import is_not_modified, parse_range
-from localcloud.cos.documents import document, element, group, iter_texts, key_text, parse_document
+from localcloud.cos.deletion import delete
+from localcloud.cos.documents import document, element, group, key_text, parse_document
 from localcloud.cos.errors import CosError
-from localcloud.cos.integrity import check_content_md5, check_length
-from localcloud.cos.metadata import check_key, kept_headers, read_headers, written_headers
+from localcloud.cos.integrity import check_content_md5
+from localcloud.cos.metadata import load_headers, read_headers, written_headers
+from localcloud.cos.restoring import require_readable, restore_header
 from localcloud.cos.store import Content
+from localcloud.cos.writing import check_upload, headers_to_keep
 from localcloud.exchange import Response
 
 if TYPE_CHECKING:
     from localcloud.cos.address import Call
+    from localcloud.cos.index import ObjectRow
     from localcloud.cos.state import CosState
 
 DELETE_LIMIT = 1000
@@ -26,30 +31,29 @@ DELETE_LIMIT = 1000
 def put_object(cos: CosState, call: Call) -> Response:
     """PUT Object; ``x-cos-forbid-overwrite: true`` makes it create-if-absent.
 
-    Raises CosError FileAlreadyExists, KeyTooLong, BadDigest, InvalidDigest, IncompleteBody, NoSuchBucket.
+    Raises CosError FileAlreadyExists and what ``check_upload`` and ``headers_to_keep`` raise.
     """
-    headers, body = call.headers, call.request.body
-    check_key(call.key)
-    check_length(headers, body)
-    check_content_md5(headers, body)
-    cos.store.require_bucket(call.bucket)
-    kept = kept_headers(headers)
-    with cos.store.files.stage([body]) as staged:
+    check_upload(cos, call)
+    kept = headers_to_keep(cos, call)
+    with cos.store.files.stage([call.request.body]) as staged:
         content = Content(staged, staged.md5.hex(), kept)
-        forbid = cos.forbids_overwrite(headers)
+        forbid = cos.forbids_overwrite(call)
         row = cos.store.put(call.bucket, call.key, content, now=cos.clock.now(), forbid_overwrite=forbid)
     return Response(200, written_headers(row))
 
 
 def get_object(cos: CosState, call: Call) -> Response:
-    """GET Object: whole, a range (206), or 304. Raises CosError NoSuchKey, PreconditionFailed, InvalidRange."""
-    headers = call.headers
-    row, stream = cos.store.open(call.bucket, call.key)
+    """GET Object: whole, a range (206), or 304; ``versionId`` names a version.
+
+    Raises CosError NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidRange, InvalidObjectState, AccessDenied.
+    """
+    row, stream = cos.store.open(call.bucket, call.key, version_id=call.params.get("versionId", ""))
     with stream:
-        answer = read_headers(row, call.params)
-        if is_not_modified(headers, row.etag, row.modified_at):
+        answer = _read_headers(cos, call, row)
+        if is_not_modified(call.headers, row.etag, row.modified_at):
             return Response(304, answer)
-        wanted = parse_range(headers.get("range", ""), row.size)
+        require_readable(cos, row)
+        wanted = parse_range(call.headers.get("range", ""), row.size)
         if wanted is None:
             return Response(200, answer, stream.read(row.size))
         first, last = wanted
@@ -59,49 +63,46 @@ def get_object(cos: CosState, call: Call) -> Response:
 
 
 def head_object(cos: CosState, call: Call) -> Response:
-    """HEAD Object. Raises CosError NoSuchKey, PreconditionFailed."""
-    row = cos.store.head(call.bucket, call.key)
-    answer = read_headers(row, call.params)
+    """HEAD Object. Raises CosError NoSuchKey, NoSuchVersion, PreconditionFailed, AccessDenied."""
+    row = cos.store.head(call.bucket, call.key, version_id=call.params.get("versionId", ""))
+    answer = _read_headers(cos, call, row)
     if is_not_modified(call.headers, row.etag, row.modified_at):
         return Response(304, answer)
     return Response(200, answer | {"Content-Length": str(row.size)})
 
 
+def _read_headers(cos: CosState, call: Call, row: ObjectRow) -> dict[str, str]:
+    customer_keys.require_key(load_headers(row), call.headers)
+    return read_headers(row, call.params) | restore_header(cos, row)
+
+
 def delete_object(cos: CosState, call: Call) -> Response:
     """DELETE Object: 204 whether it existed or not."""
-    cos.store.delete(call.bucket, call.key)
-    return Response(204)
+    version_id = call.params.get("versionId", "")
+    deleted = delete(cos.store, call.bucket, call.key, now=cos.clock.now(), version_id=version_id)
+    return Response(204, deleted.headers)
 
 
 def delete_multiple_objects(cos: CosState, call: Call) -> Response:
-    """POST ?delete: at most 1000 keys; Quiet leaves out those that went well.
+    """POST ?delete: at most 1000 keys or versions; Quiet leaves out those that went well.
 
     Raises CosError InvalidRequest without Content-MD5, BadDigest, MalformedXML.
     """
-    check_content_md5(call.headers, call.request.body, required=True)
+    check_content_md5(call.headers, call.request.body, required=not call.is_digest_known)
     tree = parse_document(call.request.body, "Delete")
-    keys = [key for (key,) in iter_texts(tree, "Object", "Key")]
-    if not 1 <= len(keys) <= DELETE_LIMIT:
+    named = [(node.findtext("Key") or "", node.findtext("VersionId") or "") for node in tree.iterfind("Object")]
+    if not 1 <= len(named) <= DELETE_LIMIT or not all(key for key, _ in named):
         raise CosError("MalformedXML")
     cos.store.require_bucket(call.bucket)
     quiet = (tree.findtext("Quiet") or "").strip().lower() == "true"
-    results = []
-    for key in keys:
-        cos.store.delete(call.bucket, key.encode())
-        if not quiet:
-            results.append(group("Deleted", element("Key", key_text(key.encode()))))
-    return Response(200, {"Content-Type": "application/xml"}, document("DeleteResult", *results))
+    results = [_delete_one(cos, call, key.encode(), version_id) for key, version_id in named]
+    shown = () if quiet else results
+    return Response(200, {"Content-Type": "application/xml"}, document("DeleteResult", *shown))
 
 
-def get_object_acl(cos: CosState, call: Call) -> Response:
-    """GET Object acl: every object belongs to the one account there is. Raises CosError NoSuchKey."""
-    cos.store.head(call.bucket, call.key)
-    return Response(200, {"Content-Type": "application/xml"}, acl_document(cos))
-
-
-def acl_document(cos: CosState) -> bytes:
-    """AccessControlPolicy of something private."""
-    identity = f"qcs::cam::uin/{cos.app_id}:uin/{cos.app_id}"
-    owner = (element("ID", identity), element("DisplayName", identity))
-    grant = group("Grant", group("Grantee", *owner), element("Permission", "FULL_CONTROL"))
-    return document("AccessControlPolicy", group("Owner", *owner), group("AccessControlList", grant))
+def _delete_one(cos: CosState, call: Call, key: bytes, version_id: str) -> str:
+    deleted = delete(cos.store, call.bucket, key, now=cos.clock.now(), version_id=version_id)
+    parts = [element("Key", key_text(key)), *([element("VersionId", version_id)] if version_id else [])]
+    if deleted.is_marker:
+        parts += [element("DeleteMarker", "true"), element("DeleteMarkerVersionId", deleted.version_id)]
+    return group("Deleted", *parts)

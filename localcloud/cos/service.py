@@ -8,10 +8,14 @@ import secrets
 from email.utils import formatdate
 from typing import TYPE_CHECKING, NamedTuple
 
+from localcloud.cos import s3_dialect
+from localcloud.cos.access import is_public
 from localcloud.cos.address import resolve
-from localcloud.cos.auth import verify
+from localcloud.cos.auth import is_signed, verify
 from localcloud.cos.documents import document, element
 from localcloud.cos.errors import CosError
+from localcloud.cos.expiry import midnight_before, sweep
+from localcloud.cos.pressure import Pressure
 from localcloud.cos.routes import route_for
 from localcloud.cos.state import CosState
 from localcloud.cos.store import Store
@@ -33,11 +37,11 @@ class _Ids(NamedTuple):
 
 
 class CosService(CosState):
-    """COS on a laptop: buckets, objects, append, multipart, LIST; every signature verified.
+    """COS on a laptop: buckets, objects, versions, append, multipart, LIST, in COS's own dialect and in S3's.
 
     ``data``: folder under which everything lies in ``cos/``; its state survives a restart. One process at a time.
     ``keys``: secret id -> secret key. ``buckets``: those that exist from the start and after a reset.
-    The switches ``list_lag_s``, ``versioned`` and ``multi_az`` are described at ``CosState``.
+    ``switches``: what can be turned on while it runs, see localcloud.cos.switches.
 
     Header names of an answer are written as the real service writes them ("ETag", "x-cos-request-id"): the vendor's SDK
     looks them up case-sensitively, so doors must not change their case.
@@ -58,6 +62,8 @@ class CosService(CosState):
         super().__init__(Store(data / "cos"), clock, app_id=app_id, region=region)
         self._keys = keys
         self._born_with = tuple(buckets)
+        self._pressure = Pressure(self.switches)
+        self._swept_at = 0.0
         self._serial = itertools.count(1)
         self._create_buckets()
 
@@ -70,11 +76,31 @@ class CosService(CosState):
         """Answer one request. Thread-safe; what a client did wrong is answered, never raised."""
         call = resolve(request)
         try:
-            verify(call, self._keys, self.clock)
-            response = route_for(call).handler(self, call)
+            response = self._answer(call)
         except CosError as error:
             return self._refuse(call, error)
-        return self._finish(response, self._new_ids())
+        return self._finish(call, response, self._new_ids())
+
+    def _answer(self, call: Call) -> Response:
+        self._carry_out_lifecycle()
+        if call.is_path_style and self.switches.forbid_path_style:
+            raise CosError("PathStyleDomainForbidden")
+        if s3_dialect.is_s3(call):
+            return s3_dialect.answer(self, call, self._keys, self._perform)
+        if is_signed(call) or not is_public(self, call, self.action_of(call.request)):
+            verify(call, self._keys, self.clock)
+        return self._perform(call)
+
+    def _perform(self, call: Call) -> Response:
+        route = route_for(call)
+        self._pressure.admit(call)
+        return route.handler(self, call)
+
+    def _carry_out_lifecycle(self) -> None:
+        midnight = midnight_before(self.clock.now())
+        if midnight != self._swept_at:
+            self._swept_at = midnight
+            sweep(self)
 
     def action_of(self, request: Request) -> str:
         """Name the action as CAM does: PutObject, GetBucket, AppendObject. "Unknown" for what has no handler."""
@@ -88,8 +114,9 @@ class CosService(CosState):
         return self._refuse(resolve(request), CosError(code, status=status))
 
     def reset(self) -> None:
-        """Empty everything and recreate the buckets of the start. The switches keep their positions."""
+        """Empty everything and recreate the buckets of the start; every switch is as it was at first."""
         with self.store.lock:
+            self.switches.reset()
             self.store.clear()
             self._create_buckets()
 
@@ -100,7 +127,7 @@ class CosService(CosState):
     def _refuse(self, call: Call, error: CosError) -> Response:
         ids = self._new_ids()
         if call.request.method == "HEAD":  # the code stays unknown to who asked: there is no body to carry it
-            return self._finish(Response(error.status, dict(error.headers)), ids)
+            return self._finish(call, Response(error.status, dict(error.headers)), ids)
         body = document(
             "Error",
             element("Code", error.code),
@@ -110,15 +137,20 @@ class CosService(CosState):
             element("RequestId", ids.request_id),
             element("TraceId", ids.trace_id),
         )
-        return self._finish(Response(error.status, {"Content-Type": "application/xml"} | error.headers, body), ids)
+        headers = {"Content-Type": "application/xml"} | error.headers
+        return self._finish(call, Response(error.status, headers, body), ids)
 
-    def _finish(self, response: Response, ids: _Ids) -> Response:
+    def _finish(self, call: Call, response: Response, ids: _Ids) -> Response:
         response.headers |= {
             "Date": formatdate(self.clock.now(), usegmt=True),
             "Server": "tencent-cos",
             "x-cos-request-id": ids.request_id,
             "x-cos-trace-id": ids.trace_id,
         }
+        if call.request.headers.get("connection", "").lower() == "close":
+            response.headers["Connection"] = "close"
+        if s3_dialect.is_s3(call):
+            response.headers |= {"x-amz-request-id": ids.request_id, "x-amz-id-2": ids.trace_id}
         if response.status not in (204, 304):
             response.headers.setdefault("Content-Length", str(len(response.body)))
         return response

@@ -104,10 +104,9 @@ class Uploads:
         key = (upload.bucket, upload.key, upload.upload_id)
         with self._store.lock:
             self.require(upload)
-            self._db.execute("BEGIN")
-            self._db.execute("DELETE FROM parts WHERE upload_id = ?", (upload.upload_id,))
-            self._db.execute("DELETE FROM uploads WHERE bucket = ? AND key = ? AND upload_id = ?", key)
-            self._db.execute("COMMIT")
+            with self._store.index.transaction():
+                self._db.execute("DELETE FROM parts WHERE upload_id = ?", (upload.upload_id,))
+                self._db.execute("DELETE FROM uploads WHERE bucket = ? AND key = ? AND upload_id = ?", key)
             self._store.files.remove_tree(upload.bucket, "uploads", upload.upload_id)
 
     def iter_all(self, bucket: str) -> Iterator[Upload]:

@@ -1,8 +1,8 @@
 """Versions that are no longer current, and delete markers.
 
-``objects`` holds what a plain GET answers; ``versions`` holds everything else of a key, in the order in which it stopped
-being current. A key whose newest entry is a delete marker has no row in ``objects``. A version's file keeps its place
-when it stops being current: nothing is moved, so a death in between tears nothing.
+``objects`` holds what a plain GET answers; ``versions`` holds everything else of a key, in the order in which it
+stopped being current. A key whose newest entry is a delete marker has no row in ``objects``. A version's file keeps its
+place when it stops being current: nothing is moved, so a death in between tears nothing.
 
 Source: https://cloud.tencent.com/document/product/436/19883.
 """
@@ -33,11 +33,6 @@ class Version(NamedTuple):
     is_marker: bool
     row: ObjectRow
 
-    @property
-    def is_latest(self) -> bool:
-        """Whether this is a current object; a marker can be the latest too, which only its neighbours tell."""
-        return self.serial == CURRENT
-
 
 def new_version_id() -> str:
     """Make an id of the shape of the real ones: base64 text, newest first in no particular order."""
@@ -45,7 +40,7 @@ def new_version_id() -> str:
 
 
 def shown_id(row: ObjectRow) -> str:
-    """What an answer calls a version: ``null`` for one without an id."""
+    """Name a version as answers do: ``null`` for one without an id."""
     return row.version_id or NULL
 
 
@@ -93,9 +88,7 @@ class VersionIndex:
         query = f"SELECT {_ALL} FROM versions WHERE bucket = ? AND is_marker = 0 AND archived_at <= ?"
         return [_version(values) for values in self._db.execute(query, (bucket, archived_by))]
 
-    def scan(
-        self, bucket: str, start: bytes, end: bytes, *, after: tuple[bytes, int], limit: int
-    ) -> list[Version]:
+    def scan(self, bucket: str, start: bytes, end: bytes, *, after: tuple[bytes, int], limit: int) -> list[Version]:
         """Everything with ``start <= key < end`` by key and newest first, behind the key and serial ``after``."""
         span = (bucket, start, end)
         query = (

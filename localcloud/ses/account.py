@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from localcloud.ses.switches import Switches
+from localcloud.simulator import is_simulator
 
 if TYPE_CHECKING:
     from localcloud.clock import Clock
     from localcloud.database import Database
 
 
-@dataclasses.dataclass
-class Switches:
-    """Behaviour that differs between accounts or is not documented; may be changed at any time.
-
-    ``allow_simple``: the legacy permission to send without a template. ``smtp_headers``: SmtpHeaders has no
-    documented format; ``accept`` it as a JSON object and echo its ``X-Tencentcloudses-Cb-*``, ``refuse`` it with
-    InvalidParameterValue, or ``ignore`` it. ``hourly_per_recipient``: mails to one address in an hour above which
-    FailedOperation.FrequencyLimit is answered (documented default 10); 0 is no limit.
-    """
-
-    allow_simple: bool = False
-    smtp_headers: Literal["accept", "refuse", "ignore"] = "accept"
-    hourly_per_recipient: int = 0
-
-
 class Template(NamedTuple):
-    """A mail template; ``status``: 0 approved, 1 pending, 2 rejected."""
+    """A mail template; ``status``: 0 approved, 1 pending, 2 rejected, and ``reason`` the reviewer's words."""
 
     template_id: int
+    name: str
     status: int
+    reason: str
     html: str
     text: str
+    created_at: float
+
+
+_TEMPLATE = """SELECT template_id, name, CASE WHEN review_at <= ? THEN verdict ELSE status END,
+    CASE WHEN review_at <= ? THEN reason ELSE '' END, html, text, created_at FROM template"""
 
 
 @dataclasses.dataclass
@@ -46,11 +41,25 @@ class Account:
 
     def template(self, template_id: int) -> Template | None:
         """Find a template by its number."""
-        sql = "SELECT template_id, status, html, text FROM template WHERE template_id = ?"
-        row = self.database.row(sql, (template_id,))
+        now = self.clock.now()
+        row = self.database.row(f"{_TEMPLATE} WHERE template_id = ?", (now, now, template_id))
         return Template(*row) if row else None
+
+    def templates(self, offset: int, limit: int) -> list[Template]:
+        """List templates, newest first."""
+        now = self.clock.now()
+        sql = f"{_TEMPLATE} ORDER BY template_id DESC LIMIT ? OFFSET ?"
+        return [Template(*row) for row in self.database.rows(sql, (now, now, limit, offset))]
 
     def is_verified(self, domain: str) -> bool:
         """Whether mail may be sent from ``domain`` (lower case)."""
         row = self.database.row("SELECT is_verified FROM identity WHERE domain = ?", (domain,))
         return bool(row and row[0])
+
+    def has_sender(self, address: str) -> bool:
+        """Whether ``address`` was made with CreateEmailAddress."""
+        return bool(self.database.row("SELECT 1 FROM sender_address WHERE address = ?", (address.lower(),)))
+
+    def is_exempt(self, address: str) -> bool:
+        """Whether the rules that remember a recipient leave ``address`` alone."""
+        return self.switches.simulator_is_exempt and is_simulator(address)

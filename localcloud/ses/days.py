@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import calendar
 import time
+from typing import TYPE_CHECKING
 
 from localcloud.defaults import UTC_OFFSET_S
+from localcloud.ses.errors import ApiError
+
+if TYPE_CHECKING:
+    from localcloud.ses.params import Params
 
 DAY_S = 86400
 
@@ -28,6 +33,22 @@ def parse_day(text: str) -> int:
     if len(text) != 10:
         raise ValueError(f"not YYYY-MM-DD: {text!r}")
     return calendar.timegm(time.strptime(text, "%Y-%m-%d")) // DAY_S
+
+
+def parse_days(params: Params) -> tuple[int, int]:
+    """Read StartDate and EndDate, both included, as day numbers. Raises ApiError if not two days in order."""
+    try:
+        first, last = (parse_day(params.text(name)) for name in ("StartDate", "EndDate"))
+    except ValueError as error:
+        raise ApiError("InvalidParameterValue.WrongDate") from error
+    if last < first:
+        raise ApiError("InvalidParameterValue.WrongDate")
+    return first, last
+
+
+def format_day(day: int) -> str:
+    """Write a day number as ``YYYY-MM-DD``."""
+    return time.strftime("%Y-%m-%d", time.gmtime(day * DAY_S))
 
 
 def parse_local(text: str) -> float:

@@ -6,16 +6,22 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from localcloud.ses import reputation, volumes
+from localcloud.ses.addresses import domain_of
 from localcloud.ses.days import day_number, format_local, format_utc
-from localcloud.simulator import plan_for
+from localcloud.simulator import REFUSALS, plan_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from localcloud.ses.account import Account
     from localcloud.ses.addresses import Recipients, Sender
+    from localcloud.simulator import Plan
 
 _MESSAGE = """INSERT INTO message (message_id, accepted_at, sender, sender_address, recipients, subject, template_id,
     smtp_message_id, echo, task_id, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_STATUS = "INSERT INTO status (day, seq, message_id, recipient, sender, request_time) VALUES (?, ?, ?, ?, ?, ?)"
+_STATUS = """INSERT INTO status (day, seq, message_id, recipient, sender, request_time, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _STEP = """INSERT INTO step (send_status, day, seq, due_at, event, reason, bounce_type, link, useragent)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -33,8 +39,11 @@ class Mail(NamedTuple):
     task_id: int | None = None
 
 
-def accept(account: Account, mail: Mail, at: float) -> str:
-    """Write ``mail`` down as accepted at ``at`` (simulated epoch seconds) and return its MessageId."""
+def accept(account: Account, mail: Mail, at: float, refused: Mapping[str, int]) -> str:
+    """Write ``mail`` down as accepted at ``at`` (simulated epoch seconds) and return its MessageId.
+
+    ``refused``: recipients that SES will not write to → SendStatus of their rows.
+    """
     message_id = new_message_id(account.app_id, at)
     smtp_message_id = mail.smtp_message_id or f"<{message_id}@{mail.sender.domain}>"
     message = (
@@ -52,12 +61,18 @@ def accept(account: Account, mail: Mail, at: float) -> str:
     )
     day = day_number(at)
     people = mail.recipients.everyone
+    plans = [REFUSALS[refused[person]] if person in refused else plan_for(person) for person in people]
+    seconds = int(at)
     with account.database.transaction():
         account.database.write(_MESSAGE, message)
         first = next_seq(account, day)
-        rows = ((day, first + n, message_id, person, mail.sender.address, int(at)) for n, person in enumerate(people))
+        rows = (
+            (day, first + n, message_id, person, mail.sender.address, seconds, seconds)
+            for n, person in enumerate(people)
+        )
         account.database.write_many(_STATUS, rows)
-        account.database.write_many(_STEP, _steps(people, day, first, at))
+        account.database.write_many(_STEP, _steps(plans, day, first, at))
+        _count(account, mail, plans, day)
     return message_id
 
 
@@ -70,13 +85,6 @@ def next_seq(account: Account, day: int) -> int:
     """Return the number of the next status row of ``day``. Call inside the transaction that uses it."""
     row = account.database.row("SELECT MAX(seq) FROM status WHERE day = ?", (day,))
     return 0 if row is None or row[0] is None else int(row[0]) + 1
-
-
-def sent_since(account: Account, recipient: str, since: float) -> int:
-    """Count the mails to ``recipient`` after ``since`` (epoch seconds)."""
-    sql = "SELECT COUNT(*) FROM status WHERE recipient = ? AND day >= ? AND request_time > ?"
-    row = account.database.row(sql, (recipient, day_number(since), since))
-    return int(row[0]) if row else 0
 
 
 def messages(account: Account, limit: int) -> list[dict[str, Any]]:
@@ -105,9 +113,22 @@ def _story(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-def _steps(people: list[str], day: int, first: int, at: float) -> list[tuple[Any, ...]]:
+def _steps(plans: list[Plan], day: int, first: int, at: float) -> list[tuple[Any, ...]]:
     return [
         (plan.send_status, day, first + n, at + step.after_s, *step[1:])
-        for n, plan in enumerate(map(plan_for, people))
+        for n, plan in enumerate(plans)
         for step in plan.steps
     ]
+
+
+def _count(account: Account, mail: Mail, plans: list[Plan], day: int) -> None:
+    people, domain = mail.recipients.everyone, mail.sender.domain
+    cells = [volumes.Cell(day, domain, domain_of(person), "requested") for person in people]
+    cells += [
+        volumes.Cell(day, domain, domain_of(person), "accepted")
+        for person, plan in zip(people, plans, strict=True)
+        if not plan.send_status
+    ]
+    volumes.add(account.database, cells)
+    judged = sum(not account.is_exempt(person) for person in people)
+    reputation.add(account, domain, day, reputation.Day(sent=len(people), judged=judged))

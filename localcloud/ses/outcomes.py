@@ -7,7 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localcloud.callbacks import NewCallback
+from localcloud.ses import consequences
 from localcloud.ses.addresses import domain_of
+from localcloud.simulator import PROVOCATIONS
 
 if TYPE_CHECKING:
     from localcloud.callbacks import CallbackQueue
@@ -33,8 +35,10 @@ _DUE = """SELECT step.id, step.due_at, step.day, step.seq, step.send_status, ste
     FROM step JOIN status ON status.day = step.day AND status.seq = step.seq
     JOIN message ON message.message_id = status.message_id
     WHERE step.due_at <= ? ORDER BY step.due_at, step.id LIMIT ?"""
-_HANDLED = """UPDATE status SET send_status = ?, deliver_status = ?, deliver_message = ?, deliver_time = ?
-    WHERE day = ? AND seq = ?"""
+_HANDLED = """UPDATE status SET send_status = ?, deliver_status = ?, deliver_message = ?, deliver_time = ?,
+    updated_at = ? WHERE day = ? AND seq = ?"""
+_PROVOKED = """INSERT INTO step (due_at, day, seq, send_status, event, reason, bounce_type, link, useragent)
+    SELECT ?, day, seq, send_status, ?, ?, ?, ?, ? FROM status WHERE message_id = ? AND recipient = ? COLLATE NOCASE"""
 
 
 class Due(NamedTuple):
@@ -68,30 +72,41 @@ def apply_due(account: Account, callbacks: CallbackQueue, now: float) -> int:
         return 0
     with database.transaction():
         events = [Due(*row) for row in database.rows(_DUE, (now, _BATCH))]
-        for event in events:
-            _change_row(account, event)
+        firsts = [_change_row(account, event) for event in events]
         database.write_many("DELETE FROM step WHERE id = ?", ((event.step_id,) for event in events))
+        consequences.follow(account, [event for event, is_first in zip(events, firsts, strict=True) if is_first])
         # Before our own commit: killed in between, the events are applied again and their `origin` owes them once.
-        callbacks.enqueue_many(_build_callback(account.app_id, event) for event in events)
+        callbacks.enqueue_many([_build_callback(account, event) for event in events])
     return len(events)
 
 
-def _change_row(account: Account, event: Due) -> None:
-    flag = _FLAGS.get(event.event)
+def provoke(account: Account, message_id: str, recipient: str, event: str) -> int:
+    """Let ``event`` (of ``simulator.PROVOCATIONS``) befall a mail now; return how many rows it befalls."""
+    step = PROVOCATIONS[event]
+    values = (account.clock.now(), *step[1:], message_id, recipient)
+    return account.database.change(_PROVOKED, values)
+
+
+def _change_row(account: Account, event: Due) -> bool:
+    """Change the row; False when the same flag was set before."""
+    flag, at = _FLAGS.get(event.event), int(event.due_at)
     if flag:
-        account.database.write(f"UPDATE status SET {flag} = 1 WHERE day = ? AND seq = ?", (event.day, event.seq))
-        return
+        sql = f"UPDATE status SET {flag} = 1, updated_at = ? WHERE day = ? AND seq = ? AND {flag} = 0"
+        is_first = bool(account.database.change(sql, (at, event.day, event.seq)))
+        # Openings are counted each time, everything else once per recipient.
+        return is_first or event.event == "open"
     # A dropped mail was never handed to the recipient's provider.
-    deliver_time = 0 if event.event == "dropped" else int(event.due_at)
+    deliver_time = 0 if event.event == "dropped" else at
     outcome = (event.send_status, EVENT_IDS[event.event], event.reason, deliver_time)
-    account.database.write(_HANDLED, (*outcome, event.day, event.seq))
+    account.database.write(_HANDLED, (*outcome, at, event.day, event.seq))
+    return True
 
 
-def _build_callback(app_id: str, event: Due) -> NewCallback:
+def _build_callback(account: Account, event: Due) -> NewCallback:
     return NewCallback(
         source="ses",
         due_at=event.due_at,
-        body=json.dumps(build_payload(app_id, event), separators=(",", ":")).encode(),
+        body=json.dumps(build_payload(account, event), separators=(",", ":")).encode(),
         content_type="application/json",
         message_id=event.message_id,
         recipient=event.recipient,
@@ -100,16 +115,16 @@ def _build_callback(app_id: str, event: Due) -> NewCallback:
     )
 
 
-def build_payload(app_id: str, event: Due) -> dict[str, Any]:
+def build_payload(account: Account, event: Due) -> dict[str, Any]:
     """Build the callback as documented on 2025-10-30 (https://www.tencentcloud.com/document/product/1084/39492)."""
     payload = {
         "event": event.event,
         "email": event.recipient,
-        "bulkId": event.message_id,
+        account.switches.bulk_id: event.message_id,
         "timestamp": int(event.due_at),
         "reason": event.reason,
         "bounceType": event.bounce_type,
-        "username": app_id,
+        "username": account.app_id,
         "from": event.sender_address,
         "fromDomain": domain_of(event.sender_address),
         "templateId": event.template_id,

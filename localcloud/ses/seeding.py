@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localcloud.defaults import SENDER_DOMAIN
-from localcloud.ses import outbox
+from localcloud.ses import history, outbox
 from localcloud.ses.days import DAY_S, day_start, format_local, parse_day
 from localcloud.ses.store import LOCAL_RECEIVER_ID
 
@@ -62,7 +62,9 @@ DOMAINS = {
 HOURS = (3, 2, 1, 1, 1, 2, 4, 7, 11, 14, 14, 12, 10, 11, 12, 12, 11, 10, 9, 9, 9, 8, 6, 4)
 """How busy each hour of the day is."""
 _SENDERS = tuple(f"{name}@{SENDER_DOMAIN}" for name in ("noreply", "news", "billing"))
-_STATUS_ROW = "INSERT INTO status VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_STATUS_ROW = """INSERT INTO status (day, seq, message_id, recipient, sender, send_status, deliver_status,
+    deliver_message, request_time, deliver_time, opened, clicked, unsubscribed, complained, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _TASK_ROW = """INSERT INTO task (created_at, updated_at, sender, receiver_id, receivers_name, status, type,
     request_count, send_count, cache_count, subject, template_id, template_data, cycle, timed, err_msg)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -81,7 +83,8 @@ def seed_day(account: Account, day: str, *, messages: int, tasks: int, seed: int
         first = outbox.next_seq(account, number)
         dice = random.Random(f"{seed}/{day}/{first}")  # noqa: S311 - a die that must be repeatable
         rows = _status_rows(account.app_id, dice, _times(dice, messages, start, span_s))
-        database.write_many(_STATUS_ROW, ((number, first + index, *row) for index, row in enumerate(rows)))
+        database.write_many(_STATUS_ROW, ((number, first + index, *row, row[6]) for index, row in enumerate(rows)))
+        history.count(database, number, first)
         database.write_many(_TASK_ROW, (_task_row(dice, at) for at in _times(dice, tasks, start, span_s)))
     return {"messages": messages, "tasks": tasks}
 

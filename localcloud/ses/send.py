@@ -8,11 +8,14 @@ from localcloud.ses import outbox
 from localcloud.ses.addresses import check_header_from, check_optional, parse_recipients, parse_sender
 from localcloud.ses.attachments import check_attachments
 from localcloud.ses.content import parse_content, parse_echo, parse_smtp_message_id, parse_subject, render
+from localcloud.ses.days import day_number
 from localcloud.ses.errors import ApiError
+from localcloud.ses.refusals import refusals_among
+from localcloud.ses.reputation import check_quota
 
 if TYPE_CHECKING:
     from localcloud.ses.account import Account
-    from localcloud.ses.addresses import Recipients, Sender
+    from localcloud.ses.addresses import Sender
     from localcloud.ses.params import Params
 
 PARAMETERS = (
@@ -58,15 +61,18 @@ def send_email(account: Account, params: Params) -> dict[str, Any]:
     )
     now = account.clock.now()
     with account.database.transaction():
-        _check_frequency(account, recipients, now)
-        return {"MessageId": outbox.accept(account, mail, now)}
+        refused = refusals_among(account, recipients.everyone, sender.domain, now)
+        check_quota(account, sender.domain, day_number(now), len(recipients.everyone))
+        return {"MessageId": outbox.accept(account, mail, now, refused)}
 
 
 def check_sender(account: Account, params: Params) -> Sender:
-    """Read FromEmailAddress; its domain must be verified."""
+    """Read FromEmailAddress; its domain must be verified, and itself created if the account is that strict."""
     sender = parse_sender(params)
     if not account.is_verified(sender.domain):
         raise ApiError("FailedOperation.NotAuthenticatedSender", f"`{sender.domain}`")
+    if account.switches.senders == "created" and not account.has_sender(sender.address):
+        raise ApiError("FailedOperation.NotAuthenticatedSender", f"`{sender.address}`")
     return sender
 
 
@@ -74,10 +80,3 @@ def check_unsubscribe(account: Account, params: Params) -> None:
     """Check Unsubscribe, a number as text."""
     if params.text_or("Unsubscribe", "0") not in UNSUBSCRIBE[account.site]:
         raise ApiError("InvalidParameterValue", "`Unsubscribe` is not an allowed value.")
-
-
-def _check_frequency(account: Account, recipients: Recipients, now: float) -> None:
-    # https://tencentcloud.com/document/product/1084/39649: the same recipient at most 10 times an hour.
-    limit = account.switches.hourly_per_recipient
-    if limit and any(outbox.sent_since(account, person, now - 3600) >= limit for person in recipients.everyone):
-        raise ApiError("FailedOperation.FrequencyLimit")

@@ -6,41 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.ses.days import day_number, parse_day
 from localcloud.ses.errors import ApiError
+from localcloud.ses.paging import Page, parse_page
 
 if TYPE_CHECKING:
     from localcloud.ses.account import Account
     from localcloud.ses.params import Params
 
-LIMIT_ROWS = 100
 KEPT_DAYS = 30
 
 _COLUMNS = """message_id, recipient, sender, send_status, deliver_status, deliver_message, request_time, deliver_time,
     opened, clicked, unsubscribed, complained"""
+_FILTERS = {"MessageId": "message_id = ?", "ToEmailAddress": "recipient = ? COLLATE NOCASE"}
 
 
 def get_send_email_status(account: Account, params: Params) -> dict[str, Any]:
-    """Answer a page of one day's rows, in the order in which the mails came in. There is no total."""
+    """Answer a page of one day's rows, by default in the order in which the mails came in. There is no total."""
     params.allow("RequestDate", "Offset", "Limit", "MessageId", "ToEmailAddress")
     day = _parse_date(account, params.text("RequestDate"))
     offset, limit = parse_page(params)
-    message_id, recipient = params.text_or("MessageId", ""), params.text_or("ToEmailAddress", "")
-    if message_id or recipient:
-        rows = _filtered(account, day, {"message_id": message_id, "recipient": recipient}, (limit, offset))
-    else:
-        # Rows are numbered densely: page 10 000 is found like page 1.
-        sql = f"SELECT {_COLUMNS} FROM status WHERE day = ? AND seq >= ? ORDER BY seq LIMIT ?"
-        rows = account.database.rows(sql, (day, offset, limit))
-    return {"EmailStatusList": [_build_row(row) for row in rows]}
-
-
-def parse_page(params: Params) -> tuple[int, int]:
-    """Read Offset (from 0) and Limit (1 to 100), both required."""
-    offset, limit = params.integer("Offset"), params.integer("Limit")
-    if offset < 0:
-        raise ApiError("InvalidParameterValue", "`Offset` must be 0 or more.")
-    if not 1 <= limit <= LIMIT_ROWS:
-        raise ApiError("FailedOperation.InvalidLimit")
-    return offset, limit
+    where: list[str] = ["day = ?"]
+    values: list[Any] = [day]
+    for name, condition in _FILTERS.items():
+        if wanted := params.text_or(name, ""):
+            where.append(condition)
+            values.append(wanted)
+    rows = _page(account, " AND ".join(where), values, Page(offset, limit))
+    return {"EmailStatusList": [_build_row(row, account.switches.complaint_fields) for row in rows]}
 
 
 def _parse_date(account: Account, text: str) -> int:
@@ -54,15 +45,28 @@ def _parse_date(account: Account, text: str) -> int:
     return day
 
 
-def _filtered(account: Account, day: int, wanted: dict[str, str], page: tuple[int, int]) -> list[tuple[Any, ...]]:
-    given = {name: value for name, value in wanted.items() if value}
-    where = " AND ".join(["day = ?", *(f"{name} = ?" for name in given)])
-    sql = f"SELECT {_COLUMNS} FROM status WHERE {where} ORDER BY seq LIMIT ? OFFSET ?"
-    return account.database.rows(sql, (day, *given.values(), *page))
+def _page(account: Account, where: str, values: list[Any], page: Page) -> list[tuple[Any, ...]]:
+    """Read a page by the account's order of rows."""
+    order = account.switches.row_order
+    database = account.database
+    if order == "updated_last":
+        # Only whoever turns this on pays for the index.
+        database.write("CREATE INDEX IF NOT EXISTS status_updated ON status (day, updated_at, seq)")
+        sql = f"SELECT {_COLUMNS} FROM status WHERE {where} ORDER BY updated_at, seq LIMIT ? OFFSET ?"
+        return database.rows(sql, (*values, page.limit, page.offset))
+    way = "DESC" if order == "newest_first" else "ASC"
+    if len(values) > 1:
+        sql = f"SELECT {_COLUMNS} FROM status WHERE {where} ORDER BY seq {way} LIMIT ? OFFSET ?"
+        return database.rows(sql, (*values, page.limit, page.offset))
+    # Rows are numbered densely: page 10 000 is found like page 1.
+    (last,) = database.row("SELECT MAX(seq) FROM status WHERE day = ?", values) or (None,)
+    condition, edge = ("seq <= ?", (last or 0) - page.offset) if way == "DESC" else ("seq >= ?", page.offset)
+    sql = f"SELECT {_COLUMNS} FROM status WHERE day = ? AND {condition} ORDER BY seq {way} LIMIT ?"
+    return database.rows(sql, (*values, edge, page.limit))
 
 
-def _build_row(row: tuple[Any, ...]) -> dict[str, Any]:
-    return {
+def _build_row(row: tuple[Any, ...], complaint_fields: str) -> dict[str, Any]:
+    built = {
         "MessageId": row[0],
         "ToEmailAddress": row[1],
         "FromEmailAddress": row[2],
@@ -74,7 +78,7 @@ def _build_row(row: tuple[Any, ...]) -> dict[str, Any]:
         "UserOpened": bool(row[8]),
         "UserClicked": bool(row[9]),
         "UserUnsubscribed": bool(row[10]),
-        # The typo is the vendor's; since 2025-07 both are there.
-        "UserComplainted": bool(row[11]),
-        "UserComplained": bool(row[11]),
     }
+    # The typo is the vendor's; since 2025-07 both are there.
+    names = ("UserComplainted", "UserComplained") if complaint_fields == "both" else (complaint_fields,)
+    return built | dict.fromkeys(names, bool(row[11]))

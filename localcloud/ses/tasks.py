@@ -9,9 +9,10 @@ from localcloud.ses.addresses import check_optional
 from localcloud.ses.content import check_variables, parse_subject, parse_template
 from localcloud.ses.days import format_local, parse_local
 from localcloud.ses.errors import ApiError
+from localcloud.ses.paging import parse_page
+from localcloud.ses.receivers import status_of
 from localcloud.ses.send import check_sender, check_unsubscribe
-from localcloud.ses.status import parse_page
-from localcloud.ses.store import RECEIVER_UPLOADED
+from localcloud.ses.store import DETAIL_VALID, RECEIVER_UPLOADED
 
 if TYPE_CHECKING:
     from localcloud.ses.account import Account, Template
@@ -80,7 +81,8 @@ def list_send_tasks(account: Account, params: Params) -> dict[str, Any]:
     found = account.database.row(f"SELECT COUNT(*) FROM task WHERE {where}", tuple(given.values()))
     sql = f"SELECT {_COLUMNS} FROM task WHERE {where} ORDER BY created_at DESC, task_id DESC LIMIT ? OFFSET ?"
     rows = account.database.rows(sql, (*given.values(), limit, offset))
-    return {"TotalCount": found[0] if found else 0, "Data": [_build_row(row) for row in rows]}
+    task_id: type[int | str] = str if account.switches.task_id == "string" else int
+    return {"TotalCount": found[0] if found else 0, "Data": [_build_row(row, task_id) for row in rows]}
 
 
 def _parse_schedule(params: Params, kind: int, now: float) -> _Schedule:
@@ -115,14 +117,20 @@ def _parse_begin(params: Params, now: float) -> float:
 
 def _check_receiver(account: Account, receiver_id: int) -> tuple[str, int]:
     """Return the list's name and its length."""
-    found = account.database.row("SELECT name, status FROM receiver WHERE receiver_id = ?", (receiver_id,))
+    found = account.database.row("SELECT name FROM receiver WHERE receiver_id = ?", (receiver_id,))
     if found is None:
         raise ApiError("OperationDenied.ReceiverNotExist")
-    people = account.database.row("SELECT COUNT(*) FROM receiver_detail WHERE receiver_id = ?", (receiver_id,))
-    count = people[0] if people else 0
-    if found[1] != RECEIVER_UPLOADED or not count:
+    count = count_valid(account, receiver_id)
+    if status_of(account, receiver_id) != RECEIVER_UPLOADED or not count:
         raise ApiError("OperationDenied.ReceiverStatusError")
     return found[0], count
+
+
+def count_valid(account: Account, receiver_id: int) -> int:
+    """Count the addresses of a list that a task writes to."""
+    sql = "SELECT COUNT(*) FROM receiver_detail WHERE receiver_id = ? AND status = ?"
+    found = account.database.row(sql, (receiver_id, DETAIL_VALID))
+    return int(found[0]) if found else 0
 
 
 def _parse_template(account: Account, params: Params, receiver_id: int) -> tuple[Template, str]:
@@ -132,15 +140,15 @@ def _parse_template(account: Account, params: Params, receiver_id: int) -> tuple
         is_simple = params.structure("Simple") is not None
         raise ApiError(f"FailedOperation.{'WithOutPermission' if is_simple else 'MissingEmailContent'}")
     template, variables = parse_template(account, given)
-    sql = "SELECT DISTINCT template_data FROM receiver_detail WHERE receiver_id = ?"
-    for (data,) in account.database.rows(sql, (receiver_id,)):
+    sql = "SELECT DISTINCT template_data FROM receiver_detail WHERE receiver_id = ? AND status = ?"
+    for (data,) in account.database.rows(sql, (receiver_id, DETAIL_VALID)):
         check_variables(template, variables | json.loads(data))
     return template, given.text("TemplateData")
 
 
-def _build_row(row: tuple[Any, ...]) -> dict[str, Any]:
+def _build_row(row: tuple[Any, ...], task_id: type[int | str]) -> dict[str, Any]:
     return {
-        "TaskId": row[0],
+        "TaskId": task_id(row[0]),
         "FromEmailAddress": row[1],
         "ReceiverId": row[2],
         "ReceiversName": row[3],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -185,6 +186,15 @@ def time_left(context: Mapping[str, object], margin_s: float) -> Callable[[], fl
     return lambda: end - time.monotonic()
 
 
+def _with_path(endpoint: str) -> str:
+    """Complete a SendCloud host without a path by that of its generation of documents."""
+    parts = urlsplit(endpoint)
+    if parts.path.strip("/"):
+        return endpoint
+    newer = parts.hostname == "api2.sendcloud.net" or (parts.hostname or "").endswith(".aurorasendcloud.com")
+    return endpoint.rstrip("/") + ("/api" if newer else "/apiv2")
+
+
 class _Reader:
     """Reads settings and keeps the problems."""
 
@@ -223,7 +233,8 @@ class _Reader:
         user, key = self._get("SENDCLOUD_API_USER"), self._get("SENDCLOUD_API_KEY")
         if bool(user) != bool(key):
             self._problems.append("SENDCLOUD_API_USER and SENDCLOUD_API_KEY go together")
-        return SendCloudSettings(self._endpoint("SENDCLOUD_ENDPOINT") or "https://api.sendcloud.net/apiv2", user, key)
+        endpoint = self._endpoint("SENDCLOUD_ENDPOINT") or "https://api.sendcloud.net"
+        return SendCloudSettings(_with_path(endpoint), user, key)
 
     def utc_offset_s(self) -> int:
         text = self._get("MAILTRAIL_UTC_OFFSET") or "+08:00"
@@ -247,6 +258,7 @@ class _Reader:
         value = self._get(name)
         if value and not re.fullmatch(scheme + r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?", value):
             self._problems.append(f"{name} must look like https://host")
+            return ""
         return value
 
     def _get(self, name: str) -> str:

@@ -22,6 +22,8 @@ import requests
 import urllib3
 from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
 
+from shared.trail.session import WarmSession
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -229,8 +231,6 @@ def _address(endpoint: str) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=1)
-def _warm_session() -> requests.Session:
+def _warm_session() -> WarmSession:
     """Return the session whose connections outlive an invocation."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
+    return WarmSession()

@@ -41,6 +41,8 @@ class World:
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
+        # Most tests ask for something else than pacing: those that do not, take the switches as they are born.
+        self.switches = settings.pop("switches", {"hourly_per_recipient": 0})
         self.settings = {"rate_per_s": 0} | settings
         self.clock = Clock()
         self.open()
@@ -50,6 +52,7 @@ class World:
         self.callbacks = CallbackQueue(self.folder / "callbacks.sqlite3", self.clock)
         path = self.folder / "ses.sqlite3"
         self.service = SesService(path, self.clock, self.callbacks, keys={SECRET_ID: SECRET_KEY}, **self.settings)
+        self.service.switches.update(self.switches)
 
     def close(self) -> None:
         self.service.close()

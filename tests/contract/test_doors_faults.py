@@ -51,9 +51,9 @@ def test_every_problem_of_every_rule_is_named_at_once_and_none_is_added() -> Non
     faults = Faults()
     rules = [
         {"service": "smtp", "kind": "explode"},
-        {"service": "ses", "kind": "lose", "probability": 2},
+        {"service": "ses", "kind": "list_lag", "seconds": 1, "probability": 2},
         {"service": "cos", "kind": "delay", "chance": 1},
-        {"service": "ses", "kind": "error", "status": 99, "times": 0, "code": 5},
+        {"service": "ses", "kind": "error", "status": 99, "times": 0, "code": 5, "copies": 51},
         "nothing",
         {"service": "ses", "kind": "error"},
     ]
@@ -61,7 +61,7 @@ def test_every_problem_of_every_rule_is_named_at_once_and_none_is_added() -> Non
         faults.add(rules)
     assert [problem.field for problem in caught.value.problems] == [
         "[0].service", "[0].kind", "[1].kind", "[1].probability", "[2].chance", "[2].seconds",
-        "[3].code", "[3].status", "[3].times", "[4]",
+        "[3].code", "[3].status", "[3].times", "[3].copies", "[3].copies", "[4]",
     ]  # fmt: skip
     assert faults.rules == []
 
@@ -124,15 +124,6 @@ def test_a_delay_takes_real_time(cloud: LocalCloud) -> None:
     assert time.perf_counter() - started >= 0.2
 
 
-def test_list_lag_is_a_switch_of_cos(cloud: LocalCloud) -> None:
-    cloud.add_faults(
-        [{"service": "cos", "kind": "list_lag", "seconds": 2}, {"service": "cos", "kind": "list_lag", "seconds": 5}]
-    )
-    assert cloud.cos.list_lag_s == 5
-    cloud.clear_faults()
-    assert cloud.cos.list_lag_s == 0
-
-
 def test_lost_callbacks_of_ses_are_gone_and_those_of_sendcloud_come_again(cloud: LocalCloud) -> None:
     cloud.add_faults({"service": "callback", "kind": "lose", "times": 4})
     owe_callbacks(cloud, 2, "ses")
@@ -143,10 +134,11 @@ def test_lost_callbacks_of_ses_are_gone_and_those_of_sendcloud_come_again(cloud:
     assert cloud.callbacks.pending() == 0
 
 
-def test_duplicates_come_twice(cloud: LocalCloud) -> None:
-    cloud.add_faults({"service": "callback", "kind": "duplicate", "action": "delivered"})
+@pytest.mark.parametrize(("copies", "times"), [(None, 3), (1, 1), (50, 50)])
+def test_duplicates_come_as_often_as_the_rule_says(cloud: LocalCloud, copies: int | None, times: int) -> None:
+    cloud.add_faults({"service": "callback", "kind": "duplicate", "action": "delivered", "copies": copies})
     owe_callbacks(cloud, 2)
-    assert deliver(cloud) == ["0", "0", "1", "1"]
+    assert deliver(cloud) == ["0"] * times + ["1"] * times
     assert deliver(cloud) == []
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from tencentcloud.common.credential import Credential
-from tencentcloud.ses.v20201002 import models
-from tencentcloud.ses.v20201002.ses_client import SesClient
 
 from localcloud import defaults
 from localcloud.simulator import PLANS
 from shared.trail.store import StoreError
-from tests.handlers import DAY, VALID, bucket, call_back, records, run, send, timer
+from tests.handlers import (
+    DAY,
+    VALID,
+    bucket,
+    call_back,
+    records,
+    report_table,
+    run,
+    schedule_task,
+    send,
+    timer,
+    write_report,
+)
 
 if TYPE_CHECKING:
     from localcloud import LocalCloud
@@ -51,25 +58,9 @@ def deliver(cloud: LocalCloud, *, times: int = 1) -> None:
     assert cloud.deliver_callbacks(carry) > 0
 
 
-def report_of(day: str = DAY) -> dict[str, Any]:
-    """Run the function and read the JSON it wrote."""
-    result = run("report", timer(day), time_limit_s=900)
-    assert result["days"] == [day]
-    keys = [f"reports/dt={day}/report.{extension}" for extension in ("json", "csv", "html")]
-    assert result["reports"][0]["keys"] == keys
-    found: dict[str, Any] = json.loads(bucket(f"reports/dt={day}/")[f"reports/dt={day}/report.json"])
-    return found
-
-
-def table(day: str = DAY) -> list[dict[str, str]]:
-    """The report's CSV, as a spreadsheet reads it."""
-    text = bucket(f"reports/dt={day}/")[f"reports/dt={day}/report.csv"].decode("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
-
-
 @pytest.fixture
 def full_day(cloud: LocalCloud) -> LocalCloud:
-    """A mail to every simulator address, each callback delivered three times, and a snapshot."""
+    """Send a mail to every simulator address, each callback delivered three times, and take a snapshot."""
     assert set(OUTCOMES) == set(PLANS)
     for name in PLANS:
         assert send({**VALID, "to": [f"{name}@{defaults.SIMULATOR_DOMAIN}"], "metadata": {"n": name}}).status == 202
@@ -82,10 +73,10 @@ def full_day(cloud: LocalCloud) -> LocalCloud:
 
 def test_every_simulator_address_shows_its_outcome(full_day: LocalCloud) -> None:
     """In events, in the status rows and in the report's table."""
-    report_of()
+    write_report()
     rows = {
         row["recipient"].partition("@")[0]: row
-        for row in table()
+        for row in report_table()
         if row["recipient"].endswith(defaults.SIMULATOR_DOMAIN)
     }
     events = defaultdict(list)
@@ -103,7 +94,7 @@ def test_every_simulator_address_shows_its_outcome(full_day: LocalCloud) -> None
 
 
 def test_every_number_is_what_plain_counting_gives(full_day: LocalCloud) -> None:
-    report = report_of()
+    report = write_report()
     events = {record["event_id"]: record for record in records(f"events/dt={DAY}/")}
     assert report["sends"] == len(PLANS)
     assert report["events"]["distinct"] == sum(count for *_, count in OUTCOMES.values()) == len(events)
@@ -119,20 +110,20 @@ def test_every_number_is_what_plain_counting_gives(full_day: LocalCloud) -> None
 
 
 def test_a_callback_that_came_three_times_counts_once(full_day: LocalCloud) -> None:
-    report = report_of()
+    report = write_report()
     assert report["events"]["distinct"] == report["events"]["lines"]
     (event, *_) = records("events/")
     stranger = {"event": "delivered", "timestamp": event["raw"]["timestamp"], "bulkId": "m", "email": "new@example.com"}
     assert call_back([event["raw"], stranger]).body == {"stored": 2}  # in other company: another object
-    again = report_of()
+    again = write_report()
     assert again["events"]["lines"] == report["events"]["lines"] + 2
     assert again["events"]["distinct"] == report["events"]["distinct"] + 1
 
 
 def test_by_domain(full_day: LocalCloud) -> None:
-    report = report_of()
+    report = write_report()
     domains: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for row in table():
+    for row in report_table():
         domain = row["recipient"].rpartition("@")[2]
         domains[domain].update(["recipients", row["outcome"], *(kind for kind in ENGAGEMENTS if row[kind] != "0")])
     assert {row.pop("domain"): row for row in report["by_domain"]} == domains
@@ -142,7 +133,7 @@ def test_by_domain(full_day: LocalCloud) -> None:
 
 
 def test_by_send_status_with_its_meaning(full_day: LocalCloud) -> None:
-    status = report_of()["status"]
+    status = write_report()["status"]
     assert status["by_send_status"] == [
         {"send_status": 0, "meaning": "accepted by SES", "rows": len(PLANS) - 1},
         {"send_status": 1007, "meaning": "address in the blocklist", "rows": 1},
@@ -154,7 +145,7 @@ def test_the_tasks_of_the_latest_list(full_day: LocalCloud) -> None:
     full_day.seed(day=DAY, messages=0, tasks=2, sendcloud=0, seed=2)
     full_day.advance(60)
     run("snapshot", timer(DAY), time_limit_s=900)
-    tasks = report_of()["tasks"]
+    tasks = write_report()["tasks"]
     latest = list(bucket("tasks/").values())[-1]
     kept = [json.loads(line) for line in latest.splitlines()]
     assert [task["task_id"] for task in tasks] == [task["task_id"] for task in kept]
@@ -165,7 +156,7 @@ def test_the_tasks_of_the_latest_list(full_day: LocalCloud) -> None:
 
 def test_a_mail_that_nobody_told_about_yet_is_accepted(cloud: LocalCloud) -> None:
     send({**VALID, "cc": ["bob@example.com"]})
-    report = report_of()
+    report = write_report()
     assert report["recipients"]["by_outcome"] == {"accepted": 2}
     assert report["status"]["rows"] == 0
     assert not report["status"]["complete"]
@@ -175,26 +166,26 @@ def test_events_without_a_send_or_a_row_are_counted(cloud: LocalCloud) -> None:
     """Mail that went out by another way than ours."""
     call_back({"event": "delivered", "timestamp": 1795161600, "bulkId": "elsewhere", "email": "Alice@Example.com"})
     call_back({"event": "open", "timestamp": 1795161601, "bulkId": "elsewhere", "email": "alice@example.com"})
-    report = report_of()
+    report = write_report()
     assert (report["sends"], report["recipients"]["total"], report["recipients"]["opened"]) == (0, 1, 1)
 
 
 def test_quarantine_is_counted(cloud: LocalCloud) -> None:
     call_back(b"nonsense")
     call_back(b"more nonsense")
-    assert report_of()["quarantined"] == 2
+    assert write_report()["quarantined"] == 2
 
 
 def test_a_day_of_nothing_is_a_report_of_nothing(cloud: LocalCloud) -> None:
-    report = report_of("2026-11-01")
+    report = write_report("2026-11-01")
     assert (report["sends"], report["events"]["distinct"], report["recipients"]["total"]) == (0, 0, 0)
     assert (report["by_domain"], report["tasks"]) == ([], [])
     assert set(bucket("reports/")) == {f"reports/dt=2026-11-01/report.{name}" for name in ("csv", "html", "json")}
 
 
 def test_the_same_trail_gives_the_same_report(full_day: LocalCloud) -> None:
-    first = report_of()
-    second = report_of()
+    first = write_report()
+    second = write_report()
     assert {**first, "generated_at": ""} == {**second, "generated_at": ""}
 
 
@@ -212,24 +203,8 @@ def test_a_bucket_that_is_down_is_a_failure_of_the_platform(cloud: LocalCloud) -
     assert bucket("reports/") == {}
 
 
-def schedule_task(subject: str) -> None:
-    """A batch task of tomorrow, by the vendor's SDK."""
-    request = models.BatchSendEmailRequest()
-    request._deserialize(
-        {
-            "FromEmailAddress": "noreply@mail.example.com",
-            "ReceiverId": 123,
-            "Subject": subject,
-            "TaskType": 2,
-            "TimedParam": {"BeginTime": "2026-11-21 20:00:00"},
-            "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1"}'},
-        }
-    )
-    SesClient(Credential(defaults.SECRET_ID, defaults.SECRET_KEY), defaults.REGION).BatchSendEmail(request)
-
-
 def test_a_task_of_a_real_batch_is_in_the_report(cloud: LocalCloud) -> None:
     schedule_task("Autumn news")
     run("snapshot", timer(DAY), time_limit_s=900)
-    (task,) = report_of()["tasks"]
+    (task,) = write_report()["tasks"]
     assert (task["subject"], task["status_text"], task["requested"]) == ("Autumn news", "to start", len(PLANS))

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.report.page import build_csv
-from tests.contract.test_report_day import report_of, schedule_task, table
-from tests.handlers import DAY, VALID, bucket, call_back, run, send, timer
+from tests.handlers import DAY, VALID, bucket, call_back, report_table, run, schedule_task, send, timer, write_report
 
 if TYPE_CHECKING:
     from localcloud import LocalCloud
@@ -45,7 +44,7 @@ class Elements(HTMLParser):
 
 
 def page() -> str:
-    """The report's page."""
+    """Read the report's page."""
     return bucket(f"reports/dt={DAY}/")[f"reports/dt={DAY}/report.html"].decode()
 
 
@@ -58,7 +57,7 @@ def test_nothing_of_a_strangers_becomes_markup(cloud: LocalCloud) -> None:
     call_back({**hostile, "email": "x@{{ report }}{% raw %}"})
     call_back({**hostile, "event": SCRIPT, "email": "x@\u202e\u0000.example"})
     run("snapshot", timer(DAY), time_limit_s=900)
-    report_of()
+    write_report()
     elements = Elements(page())
     assert elements.tags <= ONLY
     assert elements.attributes <= {"lang", "charset", "name", "content", "class"}
@@ -71,7 +70,7 @@ def test_nothing_of_a_strangers_becomes_markup(cloud: LocalCloud) -> None:
 def test_the_page_fetches_nothing(cloud: LocalCloud) -> None:
     """One file that can be read on a phone: no script, no link, no picture, no font, no import."""
     send(VALID)
-    report_of()
+    write_report()
     assert not re.search(r"https?://|//[a-z]|src=|href=|@import|url\(|<script|<link|<iframe", page())
 
 
@@ -82,9 +81,9 @@ def test_no_address_keeps_the_day_from_being_reported(address: str, cloud: Local
     """One callback must not be able to stop the report."""
     send(VALID)
     call_back({"event": "delivered", "timestamp": 1795161600, "bulkId": "m", "email": address})
-    report = report_of()
+    report = write_report()
     assert report["recipients"]["total"] == 2
-    assert len(table()) == 2
+    assert len(report_table()) == 2
     page()
 
 
@@ -93,8 +92,8 @@ def test_a_cell_that_would_be_a_formula_is_text(formula: str, cloud: LocalCloud)
     """https://owasp.org/www-community/attacks/CSV_Injection."""
     event = {"event": "delivered", "timestamp": 1795161600, "bulkId": formula, "email": f"{formula}@evil.example"}
     call_back(event)
-    report_of()
-    (row,) = table()
+    write_report()
+    (row,) = report_table()
     assert row["message_id"] == f"'{formula}"
     assert row["recipient"] == f"'{formula}@evil.example".lower()
 
@@ -113,6 +112,6 @@ def test_every_cell_of_every_table_is_inert_and_survives_the_round_trip() -> Non
 
 def test_hostile_text_is_in_the_json_as_it_came(cloud: LocalCloud) -> None:
     call_back({"event": "delivered", "timestamp": 1795161600, "bulkId": "m", "email": f"x@{SCRIPT}"})
-    report = report_of()
+    report = write_report()
     assert report["by_domain"][0]["domain"] == SCRIPT
     assert json.loads(json.dumps(report)) == report

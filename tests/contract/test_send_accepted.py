@@ -21,14 +21,14 @@ EVERY_FIELD = "send/function-url-every-field.json"
 
 
 def request_of(cloud: LocalCloud) -> dict[str, Any]:
-    """The parameters of the one SendEmail that SES accepted."""
+    """Return the parameters of the one SendEmail that SES accepted."""
     (message,) = cloud.messages()
     request: dict[str, Any] = message["request"]
     return request
 
 
 def token_of(request: dict[str, Any]) -> str:
-    """The callback token in a SendEmail's SmtpHeaders."""
+    """Return the callback token in a SendEmail's SmtpHeaders."""
     return str(json.loads(request["SmtpHeaders"])["X-Tencentcloudses-Cb-Custom"])
 
 

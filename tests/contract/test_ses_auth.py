@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from localcloud.clock import Clock
+from localcloud.credentials import Credentials, Temporary
 from localcloud.exchange import Request
 from tests.contract.ses_door import MAIL, World
 
@@ -82,6 +84,44 @@ def test_a_temporary_token_is_accepted_until_it_expires(world):
     assert world.code("SendEmail", MAIL, headers=token) == ""
     world.clock.advance(61)
     assert world.code("SendEmail", MAIL, headers=token) == "AuthFailure.TokenFailure"
+
+
+def temporary(world: World, made: Temporary, token: str | None = None) -> str:
+    headers = {"x-tc-token": made.token if token is None else token}
+    return world.code("SendEmail", MAIL, secret_id=made.secret_id, secret_key=made.secret_key, headers=headers)
+
+
+def test_temporary_credentials_are_good_until_they_expire(world):
+    """Issued for ten simulated minutes: accepted with their token only, then AuthFailure.TokenFailure."""
+    made = world.service.credentials.issue(600)
+    assert temporary(world, made) == ""
+    assert temporary(world, made, token="") == "AuthFailure.TokenFailure"
+    assert temporary(world, made, token="another") == "AuthFailure.TokenFailure"
+    assert temporary(world, made._replace(secret_key="wrong")) == "AuthFailure.SignatureFailure"
+    world.clock.advance(601)
+    assert temporary(world, made) == "AuthFailure.TokenFailure"
+    assert temporary(world, world.service.credentials.issue()) == ""
+    with pytest.raises(ValueError, match="positive"):
+        world.service.credentials.issue(0)
+
+
+def test_credentials_can_be_made_to_expire_under_a_warm_instance(world):
+    first, second = world.service.credentials.issue(), world.service.credentials.issue()
+    assert world.service.credentials.expire(first.secret_id) == 1
+    assert (temporary(world, first), temporary(world, second)) == ("AuthFailure.TokenFailure", "")
+    assert world.service.credentials.expire() == 1
+    assert temporary(world, second) == "AuthFailure.TokenFailure"
+    world.service.reset()
+    assert temporary(world, second) == "AuthFailure.SecretIdNotFound"
+
+
+def test_a_registry_may_be_shared_between_services(tmp_path):
+    registry = Credentials({"AKIDOTHER": "other-key"}, Clock())
+    world = World(tmp_path, credentials=registry)
+    assert temporary(world, registry.issue()) == ""
+    assert world.code("SendEmail", MAIL) == "AuthFailure.SecretIdNotFound"
+    assert world.code("SendEmail", MAIL, secret_id="AKIDOTHER", secret_key="other-key") == ""
+    world.close()
 
 
 def test_the_rate_limit_is_per_action_and_second(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -43,6 +44,24 @@ def test_every_acknowledged_mail_is_there_after_sigkill(tmp_path):
     expected = {(message_id, "a@example.com", "delivered") for message_id in acknowledged}
     clicks = {(message_id, "click@simulator.mailtrail.test", "click") for message_id in acknowledged}
     assert set(keys) >= expected | clicks
+    world.close()
+
+
+def test_a_file_of_an_older_version_is_opened_and_completed(tmp_path):
+    """Tables get the columns that have come since, rows stay as they were."""
+    connection = sqlite3.connect(tmp_path / "ses.sqlite3")
+    connection.executescript("""
+        CREATE TABLE template (template_id INTEGER PRIMARY KEY, name TEXT NOT NULL, status INTEGER NOT NULL,
+            html TEXT NOT NULL, text TEXT NOT NULL, created_at REAL NOT NULL);
+        CREATE TABLE identity (domain TEXT PRIMARY KEY, is_verified INTEGER NOT NULL);
+        INSERT INTO template VALUES (7, 'old', 0, '', 'Hello {{code}}', 0);
+        INSERT INTO identity VALUES ('old.example.com', 1);
+    """)
+    connection.close()
+    world = World(tmp_path)
+    assert world.call("GetEmailTemplate", {"TemplateID": 7})["TemplateName"] == "old"
+    template = {"Template": {"TemplateID": 7, "TemplateData": '{"code": "1"}'}}
+    assert world.send(FromEmailAddress="a@old.example.com", **template)
     world.close()
 
 

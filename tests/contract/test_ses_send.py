@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from localcloud.ses.actions import ACTIONS
 from tests.contract.ses_door import MAIL, World
 
 B64 = base64.b64encode(b"hello").decode()
@@ -165,8 +166,44 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-names = st.sampled_from([*MAIL, "Cc", "Bcc", "Simple", "Attachments", "SmtpHeaders", "CycleParam", "TaskType", "Limit"])
-actions = st.sampled_from(["SendEmail", "GetSendEmailStatus", "ListSendTasks", "BatchSendEmail"])
+names = st.sampled_from(
+    [
+        *MAIL,
+        "Cc",
+        "Bcc",
+        "Simple",
+        "Attachments",
+        "SmtpHeaders",
+        "CycleParam",
+        "TaskType",
+        "Limit",
+        "Offset",
+        "StartDate",
+    ]
+    + [
+        "EndDate",
+        "StartTime",
+        "EndTime",
+        "Emails",
+        "ExpireDate",
+        "TemplateName",
+        "TemplateContent",
+        "TemplateID",
+        "Datas",
+    ]
+    + [
+        "EmailIdentity",
+        "DKIMOption",
+        "TagList",
+        "EmailAddress",
+        "ReceiverId",
+        "ReceiversName",
+        "Desc",
+        "Status",
+        "Email",
+    ]
+)
+actions = st.sampled_from(sorted(ACTIONS))
 
 
 @given(action=actions, start=st.sampled_from([{}, MAIL]), changes=st.dictionaries(names, json_values, max_size=4))

@@ -132,3 +132,74 @@ def test_a_task_fills_the_subject_for_each_person(world):
     world.clock.advance(2)
     tasks(world)
     assert {message["subject"] for message in world.service.messages()} == {"Code 123456"}
+
+
+def suspended(world: World, room: int, *, people: int) -> int:
+    """Make a task for ``people`` when the day has room for ``room`` more; return its list's id."""
+    world.service.switches.update({"reputation_level": 1, "reputation_moves": False})
+    for start in range(0, 500 - room, 50):
+        count = min(50, 500 - room - start)
+        world.send(*(f"delivered+{start + n}@simulator.mailtrail.test" for n in range(count)))
+    receiver_id = world.call("CreateReceiver", {"ReceiversName": "Many"})["ReceiverId"]
+    datas = [{"Email": f"p{n}@example.com", "TemplateData": '{"code": "1"}'} for n in range(people)]
+    world.call("CreateReceiverDetailWithData", {"ReceiverId": receiver_id, "Datas": datas})
+    world.clock.advance(3)
+    world.call("BatchSendEmail", TASK | {"ReceiverId": receiver_id})
+    return int(receiver_id)
+
+
+def test_a_task_is_suspended_when_the_quota_is_used_up_and_goes_on_the_next_day(world):
+    """6 with the rest in CacheCount; at midnight of UTC+8 it sends the rest, nobody twice."""
+    world.clock.move_to((int(world.clock.now()) // 86400) * 86400 + 4 * 3600)
+    suspended(world, 120, people=300)
+    world.clock.advance(60)
+    (task,) = tasks(world)
+    assert (task["TaskStatus"], task["RequestCount"], task["SendCount"], task["CacheCount"]) == (6, 300, 120, 180)
+    world.clock.advance(12 * 3600)
+    (task,) = tasks(world)
+    assert (task["TaskStatus"], task["SendCount"], task["CacheCount"]) == (10, 300, 0)
+    people = [message["to"][0] for message in world.service.messages(1000) if message["task_id"]]
+    assert (len(people), len(set(people))) == (300, 300)
+
+
+def test_a_long_list_is_sent_in_portions_and_a_restart_goes_on_in_the_middle(world):
+    receiver_id = world.call("CreateReceiver", {"ReceiversName": "Many"})["ReceiverId"]
+    datas = [{"Email": f"p{n}@example.com", "TemplateData": '{"code": "1"}'} for n in range(1200)]
+    world.call("CreateReceiverDetailWithData", {"ReceiverId": receiver_id, "Datas": datas})
+    world.clock.advance(3)
+    world.call("BatchSendEmail", TASK | {"ReceiverId": receiver_id})
+    world.clock.advance(1.5)
+    assert (tasks(world)[0]["TaskStatus"], tasks(world)[0]["SendCount"]) == (5, 500)
+    world.open()
+    world.clock.advance(10)
+    assert (tasks(world)[0]["TaskStatus"], tasks(world)[0]["SendCount"]) == (10, 1200)
+    assert len({message["to"][0] for message in world.service.messages(2000)}) == 1200
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "said"),
+    [
+        ("DeleteReceiver", {"ReceiverId": 123}, "list"),
+        ("DeleteEmailTemplate", {"TemplateID": 100091}, "template"),
+        ("UpdateEmailIdentity", {"EmailIdentity": "mail.example.com"}, "verified"),
+    ],
+)
+def test_a_task_that_cannot_go_on_says_why(world, action, params, said):
+    """7 with ErrMsg, and nothing is sent."""
+    world.call("BatchSendEmail", TASK | {"TaskType": 2, "TimedParam": {"BeginTime": begin(world)}})
+    world.service.switches.update({"dns": "missing"})
+    assert world.code(action, params) == ""
+    world.clock.advance(3700)
+    (task,) = tasks(world)
+    assert (task["TaskStatus"], task["SendCount"]) == (7, 0)
+    assert said in task["ErrMsg"]
+    assert world.service.messages() == []
+
+
+def test_a_task_skips_who_is_refused_and_its_row_says_so(world):
+    world.call("CreateCustomBlacklist", {"Emails": ["p1@example.com"]})
+    suspended(world, 500, people=3)
+    world.clock.advance(10)
+    assert tasks(world)[0]["TaskStatus"] == 10
+    rows = {row["ToEmailAddress"]: row["SendStatus"] for row in world.rows()}
+    assert rows == {"p0@example.com": 0, "p1@example.com": 1007, "p2@example.com": 0}

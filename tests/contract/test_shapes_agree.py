@@ -58,7 +58,7 @@ def drive(path: str, monkeypatch: pytest.MonkeyPatch, *before: str) -> tuple[Ans
 
 
 def without_ids(value: Any) -> Any:
-    """The value without what differs from call to call: ids, nonces, times of writing."""
+    """Return the value without what differs from call to call: ids, nonces, times of writing."""
     text = json.dumps(value, sort_keys=True)
     text = re.sub(r"qcloudses-30-1250000000-date-20261120161\d+-[0-9a-f]{12}", "MESSAGE", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "REQUEST", text)
@@ -67,7 +67,7 @@ def without_ids(value: Any) -> Any:
 
 
 def without_headers(objects: dict[str, bytes]) -> dict[str, Any]:
-    """The bucket without the request's headers and bytes in quarantine, in which shapes rightly differ."""
+    """Return the bucket without the request's headers and bytes in quarantine, in which shapes rightly differ."""
     found: dict[str, Any] = {}
     for key, body in objects.items():
         lines = [json.loads(line) for line in body.decode().splitlines()]

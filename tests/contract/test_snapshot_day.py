@@ -44,7 +44,7 @@ class Stopwatch:
 
 @pytest.fixture
 def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
-    """The time by which the function paces itself."""
+    """Make the time by which the function paces itself."""
     watch = Stopwatch()
     pace: Callable[[float], Pace] = lambda rate: Pace(rate, monotonic=lambda: watch.now, sleep=watch.sleep)  # noqa: E731
     monkeypatch.setattr(snapshot, "Pace", pace)
@@ -53,7 +53,7 @@ def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
 
 @pytest.fixture
 def seeded(cloud: LocalCloud, stopwatch: Stopwatch) -> LocalCloud:
-    """A day of 350 mails at SES, 130 tasks, and 230 mails at SendCloud."""
+    """Make a day of 350 mails at SES, 130 tasks, and 230 mails at SendCloud."""
     cloud.seed(day=DAY, messages=350, tasks=130, sendcloud=230, seed=7)
     return cloud
 
@@ -65,19 +65,19 @@ def take(day: str | None = DAY, time_limit_s: float = 900.0) -> dict[str, Any]:
 
 
 def told(result: dict[str, Any], source: str) -> dict[str, Any]:
-    """What the run says of one source."""
+    """Return what the run says of one source."""
     (one,) = [one for one in result["snapshots"] if one["source"] == source]
     return dict(one)
 
 
 def manifest(source: str = "status") -> dict[str, Any]:
-    """The day's manifest."""
+    """Read the day's manifest."""
     found: dict[str, Any] = json.loads(bucket(f"{source}/dt={DAY}/manifest.json")[f"{source}/dt={DAY}/manifest.json"])
     return found
 
 
 def rows_by_sdk() -> Iterator[dict[str, Any]]:
-    """The same day as the vendor's own SDK reads it."""
+    """Read the same day as the vendor's own SDK reads it."""
     client = SesClient(Credential(defaults.SECRET_ID, defaults.SECRET_KEY), defaults.REGION)
     for offset in itertools.count(0, 100):
         request = models.GetSendEmailStatusRequest()
@@ -241,7 +241,7 @@ def test_time_that_is_nearly_up_leaves_the_old_manifest_standing(
     take()
     before = bucket(f"status/dt={DAY}/")
     budget = itertools.chain([100.0] * 5, itertools.repeat(5.0))
-    monkeypatch.setattr(snapshot, "time_left", lambda context, margin_s: lambda: next(budget))
+    monkeypatch.setattr(snapshot, "time_left", lambda *_, **__: lambda: next(budget))
     result = take()
     assert told(result, "status") == {"source": "status", "day": DAY, "complete": False, "why": "out of time"}
     after = bucket(f"status/dt={DAY}/")

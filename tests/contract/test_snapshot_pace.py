@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ class World:
         self.asked_at: list[float] = []
 
     def monotonic(self) -> float:
-        """The time."""
+        """Tell the time."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
@@ -38,7 +39,7 @@ class World:
 
 
 def most_in_a_second(times: list[float]) -> int:
-    """The greatest number of ``times`` in any half-open second."""
+    """Return the greatest number of ``times`` in any half-open second."""
     return max((bisect_left(times, at + 1.0 - EPSILON_S) - index for index, at in enumerate(times)), default=0)
 
 
@@ -115,7 +116,12 @@ def test_the_functions_own_pace_passes_the_real_limit_in_real_time(monkeypatch: 
         cloud.move_to(NOW)
         cloud.ses.seed(day="2026-11-19", messages=1150, tasks=0, seed=1)
         asked, dispatch = [], cloud.ses.dispatch
-        monkeypatch.setattr(cloud.ses, "dispatch", lambda request: asked.append(request) or dispatch(request))
+
+        def note(request: Any) -> Any:
+            asked.append(request)
+            return dispatch(request)
+
+        monkeypatch.setattr(cloud.ses, "dispatch", note)
         result = run("snapshot", timer("2026-11-19"), time_limit_s=900)
     assert [one["rows"] for one in result["snapshots"]] == [0, 1150, 0]
     assert len(asked) == 1 + 12

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from functions.webhook.ingest import MOST_APART
 from localcloud import defaults
 from tests.event_files import load_event
-from tests.handlers import DAY, ask, bucket, call_back, http_event, records
-from tests.contract.test_webhook_ses import EVENT
+from tests.handlers import DAY, EVENT, ask, bucket, call_back, http_event, records
 
 if TYPE_CHECKING:
     from localcloud import LocalCloud
@@ -24,7 +23,7 @@ NO_COS = {"service": "cos", "kind": "error", "status": 503, "code": "ServiceUnav
 
 
 def kept_bodies() -> list[bytes]:
-    """The bodies in quarantine, as they came."""
+    """Read the bodies in quarantine, as they came."""
     lines = records("quarantine/")
     return [base64.b64decode(line["body_base64"]) if "body_base64" in line else line["body"].encode() for line in lines]
 
@@ -161,7 +160,8 @@ def test_nothing_is_acknowledged_that_cos_did_not_take(kind: str, body: bytes, c
 
 def test_half_a_callback_is_not_acknowledged_either(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hours, two objects: the second write fails, so the whole callback is asked for again, and is then whole."""
-    dispatch, written = cloud.cos.dispatch, []
+    dispatch = cloud.cos.dispatch
+    written: list[Any] = []
 
     def only_one(request: Any) -> Any:
         if request.method == "PUT" and written:

@@ -20,7 +20,7 @@ TOKEN = "t" * 50
 
 
 def signed(**fields: Any) -> dict[str, Any]:
-    """A callback of ``fields`` with a signature that holds."""
+    """Make a callback of ``fields`` with a signature that holds."""
     given = {"event": "deliver", "emailId": "id0$alice@example.com", "recipient": "alice@example.com",
              "timestamp": 1795161600712, "token": TOKEN, **fields}  # fmt: skip
     return {**given, "signature": sendcloud_signature(defaults.SENDCLOUD_APP_KEY, str(given["timestamp"]), TOKEN)}

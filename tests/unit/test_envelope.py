@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from shared.upstream.errors import NOT_JSON, UNLISTED, UpstreamError, UpstreamRe
 SAMPLES = Path(__file__).parents[1] / "samples"
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["200", "501", "x"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.text(max_size=4)
-        | st.sampled_from(
-            ["Response", "Error", "Code", "RequestId", "result", "statusCode", "statuscode", "info", "message"]
-        ),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=4)
+            | st.sampled_from(
+                ["Response", "Error", "Code", "RequestId", "result", "statusCode", "statuscode", "info", "message"]
+            ),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=12,
 )
@@ -96,10 +99,8 @@ def test_an_error_without_a_code_is_uncertain(error: Any):
 def test_any_bytes_are_content_or_one_of_our_errors(status: int, body: bytes):
     """Nothing else escapes, so that no handler needs an except for it."""
     for decipher in (decipher_response, decipher_sendcloud):
-        try:
+        with contextlib.suppress(UpstreamError):
             assert isinstance(decipher(status, body), dict)
-        except UpstreamError as error:
-            assert error.rule.code
 
 
 @given(JSON_VALUES, JSON_VALUES, JSON_VALUES)

@@ -10,7 +10,22 @@ from shared.trail import layout
 DAY = "2026-11-20"
 SHA = "ab" * 32
 IDS = st.text(st.characters(exclude_categories=())) | st.sampled_from(
-    ["", ".", "..", "...", "../../etc/passwd", "a/b", "a\\b", "a\nb", "a%2Fb", "~", "x" * 201, "x" * 5000, "\ud800", "中文"]
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "../../etc/passwd",
+        "a/b",
+        "a\\b",
+        "a\nb",
+        "a%2Fb",
+        "~",
+        "x" * 201,
+        "x" * 5000,
+        "\ud800",
+        "中文",
+    ]
 )
 
 

@@ -80,8 +80,12 @@ def test_an_event_id_is_the_event_and_nothing_else(first: tuple[str, ...], secon
 
 def test_an_event_id_is_not_fooled_by_line_breaks_and_takes_none_for_empty():
     """Both may come from outside."""
-    assert records.event_id("ses", "a\nb", "", "opened", "t", "") != records.event_id("ses", "a", "b", "opened", "t", "")
-    assert records.event_id("ses", None, None, "opened", "t", None) == records.event_id("ses", "", "", "opened", "t", "")
+    assert records.event_id("ses", "a\nb", "", "opened", "t", "") != records.event_id(
+        "ses", "a", "b", "opened", "t", ""
+    )
+    assert records.event_id("ses", None, None, "opened", "t", None) == records.event_id(
+        "ses", "", "", "opened", "t", ""
+    )
 
 
 @given(SECONDS)
@@ -168,7 +172,25 @@ def test_seconds_and_milliseconds_are_told_apart(value: Any, seconds: float):
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, False, 0, -1, "", "soon", "nan", "inf", math.nan, math.inf, 1e300, 10**400, [], {}, [1], 1795162200123456],
+    [
+        None,
+        True,
+        False,
+        0,
+        -1,
+        "",
+        "soon",
+        "nan",
+        "inf",
+        math.nan,
+        math.inf,
+        1e300,
+        10**400,
+        [],
+        {},
+        [1],
+        1795162200123456,
+    ],
 )
 def test_what_is_no_time_is_none(value: Any):
     """Never an exception, never the year 58000."""

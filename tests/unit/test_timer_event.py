@@ -14,7 +14,9 @@ from shared.trail.records import day_of
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["day", "days", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["day", "days", "x"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

@@ -136,9 +136,7 @@ def test_what_lies_below_an_error_decides(monkeypatch: pytest.MonkeyPatch, below
 
 
 @pytest.mark.skipif(OPENSSL is None, reason="makes its certificate with the openssl command")
-def test_a_certificate_that_nobody_signed_proves_that_nothing_was_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_certificate_that_nobody_signed_proves_that_nothing_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """TLS for real: the other end never sees the body."""
     pem = tmp_path / "self-signed.pem"
     how = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"

@@ -1,0 +1,269 @@
+"""Settings: every problem at once, only what the function uses, nothing weak, nothing shown."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from shared.edge import settings
+from shared.edge.settings import CredentialSettings, SettingsError
+from shared.trail.store import Place
+
+SHARED = {
+    "TENCENTCLOUD_SECRETID": "AKIDEXAMPLE1234",
+    "TENCENTCLOUD_SECRETKEY": "secret-key-of-the-role",
+    "TENCENTCLOUD_SESSIONTOKEN": "session-token-of-the-role",
+    "MAILTRAIL_BUCKET": "mailtrail-1250000000",
+    "MAILTRAIL_REGION": "ap-guangzhou",
+}
+SEND = {**SHARED, "SEND_KEYS": "first-send-key-, second-send-key", "TOKEN_KEY": "callback-token-key"}
+WEBHOOK = {
+    **SHARED,
+    "WEBHOOK_SECRETS": "first-webhook-secret,second-webhook-secret",
+    "SENDCLOUD_APP_KEY": "app-key-of-sendcloud",
+}
+READERS = {
+    "send": (settings.send_settings, SEND),
+    "webhook": (settings.webhook_settings, WEBHOOK),
+    "snapshot": (settings.snapshot_settings, SHARED),
+    "report": (settings.report_settings, SHARED),
+}
+
+
+def problems_of(read, environ: dict[str, str]) -> list[str]:
+    """Return what is wrong; fails when nothing is."""
+    with pytest.raises(SettingsError) as caught:
+        read(environ)
+    assert str(caught.value) == "; ".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_what_send_reads():
+    """Every value in its place, blanks around it taken away, defaults for the rest."""
+    read = settings.send_settings({**SEND, "SES_SITE": "intl", "SES_RATE": "2.5", "MAILTRAIL_UTC_OFFSET": " -03:30 "})
+    assert read.credential == ("AKIDEXAMPLE1234", "secret-key-of-the-role", "session-token-of-the-role")
+    assert read.bucket == ("mailtrail-1250000000", "ap-guangzhou", "", "forbid-overwrite")
+    assert read.ses == ("intl", "", "", 2.5)
+    assert read.utc_offset_s == -(3 * 3600 + 1800)
+    assert read.send_keys == ("first-send-key-", "second-send-key")
+    assert read.token_keys == ("callback-token-key",)
+    assert Place(*read.credential, *read.bucket).claim == "forbid-overwrite"
+
+
+def test_what_the_others_read():
+    """Optional things are empty when they are absent."""
+    webhook = settings.webhook_settings(WEBHOOK)
+    assert webhook.secrets == ("first-webhook-secret", "second-webhook-secret")
+    assert webhook.sendcloud_app_keys == ("app-key-of-sendcloud",)
+    assert webhook.token_keys == ()
+    snapshot = settings.snapshot_settings({**SHARED, "SENDCLOUD_API_USER": "user", "SENDCLOUD_API_KEY": "key"})
+    assert snapshot.sendcloud == ("https://api.sendcloud.net/apiv2", "user", "key")
+    assert snapshot.ses == ("cn", "", "", 20.0)
+    assert settings.snapshot_settings(SHARED).sendcloud.api_user == ""
+    report = settings.report_settings({**SHARED, "COS_ENDPOINT": "http://127.0.0.1:9002", "MAILTRAIL_CLAIM": "append"})
+    assert report.bucket[2:] == ("http://127.0.0.1:9002", "append")
+    assert report.utc_offset_s == 8 * 3600
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_function_asks_only_for_what_it_uses(name: str):
+    """With the smallest environment that it needs, and with nothing more."""
+    read, environ = READERS[name]
+    needed = {
+        key: environ[key]
+        for key in environ
+        if key not in ("TENCENTCLOUD_SESSIONTOKEN", "TOKEN_KEY", "SENDCLOUD_APP_KEY")
+    }
+    read(needed)
+    for missing in needed:
+        assert problems_of(read, {**needed, missing: " "}) == [f"{missing} is missing"]
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("send", ["SEND_KEYS is missing"]), ("webhook", ["WEBHOOK_SECRETS is missing"]), ("snapshot", []), ("report", [])],
+)
+def test_everything_that_is_missing_is_named_at_once(name: str, own: list[str]):
+    """One deployment, one list."""
+    names = ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "MAILTRAIL_BUCKET", "MAILTRAIL_REGION")
+    assert problems_of(READERS[name][0], {}) == [f"{name} is missing" for name in names] + own
+
+
+def test_everything_that_is_wrong_is_named_at_once():
+    """Beside what is missing; no value is repeated in a message."""
+    wrong = {
+        "MAILTRAIL_BUCKET": "Mailtrail",
+        "MAILTRAIL_UTC_OFFSET": "Beijing",
+        "MAILTRAIL_CLAIM": "lock",
+        "SES_SITE": "mars",
+        "SES_RATE": "0",
+        "SES_ENDPOINT": "ses.tencentcloudapi.com",
+        "SENDCLOUD_ENDPOINT": "ftp://x",
+        "COS_ENDPOINT": "http://",
+        "SENDCLOUD_API_USER": "user",
+    }
+    told = problems_of(settings.snapshot_settings, {**SHARED, "TENCENTCLOUD_SECRETKEY": "", **wrong})
+    named = {*wrong, "TENCENTCLOUD_SECRETKEY"}
+    assert {name for name in named if any(text.startswith(name) for text in told)} == named
+    assert len(told) == len(named)
+    assert not any(value in text for text in told for value in ("Mailtrail", "Beijing", "mars"))
+
+
+@pytest.mark.parametrize(
+    ("secret_id", "secret_key", "token"),
+    list(
+        itertools.product(
+            ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRET_ID"),
+            ("TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_SECRET_KEY"),
+            ("TENCENTCLOUD_SESSIONTOKEN", "TENCENTCLOUD_TOKEN"),
+        )
+    ),
+)
+def test_both_spellings_of_a_credential(secret_id: str, secret_key: str, token: str):
+    """SCF's own names have no underscores, the SDKs' have."""
+    bucket = {name: value for name, value in SHARED.items() if name.startswith("MAILTRAIL")}
+    read = settings.report_settings({**bucket, secret_id: "id", secret_key: "key", token: "token"})
+    assert read.credential == ("id", "key", "token")
+
+
+def test_the_roles_key_goes_before_one_that_was_set_by_hand():
+    """The platform's spelling is the one that is fresh at each invocation."""
+    both = {**SHARED, "TENCENTCLOUD_SECRET_ID": "old", "TENCENTCLOUD_SECRET_KEY": "old", "TENCENTCLOUD_TOKEN": "old"}
+    assert settings.report_settings(both) == settings.report_settings(SHARED)
+
+
+def test_no_repr_shows_a_secret():
+    """Tracebacks, assertion messages and careless log lines show reprs."""
+    sendcloud = {"SENDCLOUD_API_USER": "user", "SENDCLOUD_API_KEY": "key-of-sendcloud"}
+    read = [
+        settings.send_settings(SEND),
+        settings.webhook_settings({**WEBHOOK, "TOKEN_KEY": "callback-token-key"}),
+        settings.snapshot_settings({**SHARED, **sendcloud}),
+        settings.report_settings(SHARED),
+        Place(*settings.report_settings(SHARED).credential, *settings.report_settings(SHARED).bucket),
+        CredentialSettings("AKIDEXAMPLE1234", "secret-key-of-the-role", "session-token-of-the-role"),
+    ]
+    hidden = {*SEND.values(), *WEBHOOK.values(), "key-of-sendcloud"} - set(SHARED.values())
+    hidden |= {SHARED[name] for name in SHARED if name.startswith("TENCENTCLOUD")}
+    parts = {part.strip() for value in hidden for part in value.split(",")}
+    for value in read:
+        assert not [part for part in parts if part in repr(value) or part in str(value)]
+    assert "AKIDEXAM" in repr(read[0])
+    assert "2 secrets" in repr(read[0])
+    assert "user" in repr(read[2])
+
+
+@pytest.mark.parametrize("name", ["SEND_KEYS", "TOKEN_KEY"])
+@pytest.mark.parametrize("value", ["short", "long-enough-key,short", "elevenchars"])
+def test_a_weak_secret_is_refused(name: str, value: str):
+    """Under 12 characters, each of them; said once and without showing it."""
+    told = problems_of(settings.send_settings, {**SEND, name: value})
+    assert told == [f"{name} holds a secret of under 12 characters"]
+
+
+@pytest.mark.parametrize("value", [",", " , ", ""])
+def test_a_list_of_nothing_is_missing(value: str):
+    """Else an empty key would open the door to an empty Authorization."""
+    assert problems_of(settings.send_settings, {**SEND, "SEND_KEYS": value}) == ["SEND_KEYS is missing"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("+08:00", 28800),
+        ("+00:00", 0),
+        ("-00:00", 0),
+        ("-12:00", -43200),
+        ("+14:00", 50400),
+        ("+05:45", 20700),
+        ("-03:30", -12600),
+    ],
+)
+def test_offsets(text: str, seconds: int):
+    """Sign, hours, minutes."""
+    assert settings.report_settings({**SHARED, "MAILTRAIL_UTC_OFFSET": text}).utc_offset_s == seconds
+
+
+@pytest.mark.parametrize("text", ["8", "+8:00", "08:00", "+15:00", "+08:60", "+0800", "UTC", "+08:00:00", "+０8:00"])
+def test_offsets_of_another_shape(text: str):
+    """Refused, not guessed: all days of the trail hang on it."""
+    assert problems_of(settings.report_settings, {**SHARED, "MAILTRAIL_UTC_OFFSET": text}) == [
+        "MAILTRAIL_UTC_OFFSET must look like +08:00"
+    ]
+
+
+@pytest.mark.parametrize("rate", ["0", "0.0", "-1", "fast", "1e3", "nan", "inf", "9" * 400, "٣"])
+def test_a_rate_that_is_none(rate: str):
+    """Nothing that would end the pace or the function."""
+    assert problems_of(settings.send_settings, {**SEND, "SES_RATE": rate})[0].startswith("SES_RATE")
+
+
+@pytest.mark.parametrize(
+    "bucket", ["mailtrail", "1250000000", "-a-1250000000", "A-1250000000", "a_b-1250000000", "a-1250000000/x"]
+)
+def test_a_bucket_that_is_none(bucket: str):
+    """<name>-<appid>."""
+    assert problems_of(settings.report_settings, {**SHARED, "MAILTRAIL_BUCKET": bucket}) == [
+        "MAILTRAIL_BUCKET must be <name>-<appid>"
+    ]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://ses.tencentcloudapi.com", "http://127.0.0.1:9001", "http://localhost:9001/"]
+)
+def test_endpoints(endpoint: str):
+    """A scheme and a host; COS also takes a bare host."""
+    assert settings.send_settings({**SEND, "SES_ENDPOINT": endpoint}).ses.endpoint == endpoint
+    host = "cos-internal.ap-guangzhou.tencentcos.cn"
+    assert settings.report_settings({**SHARED, "COS_ENDPOINT": host}).bucket.endpoint == host
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "base"),
+    [
+        ("", "https://api.sendcloud.net/apiv2"),
+        ("https://api.sendcloud.net", "https://api.sendcloud.net/apiv2"),
+        ("https://api.sendcloud.net/apiv2", "https://api.sendcloud.net/apiv2"),
+        ("https://api2.sendcloud.net/", "https://api2.sendcloud.net/api"),
+        ("https://api-hk.aurorasendcloud.com", "https://api-hk.aurorasendcloud.com/api"),
+        ("http://127.0.0.1:9003/apiv2", "http://127.0.0.1:9003/apiv2"),
+    ],
+)
+def test_a_sendcloud_host_gets_the_path_of_its_generation(endpoint: str, base: str):
+    """``/apiv2`` at the old host, ``/api`` at the newer ones; a path that was given stays."""
+    assert settings.snapshot_settings({**SHARED, "SENDCLOUD_ENDPOINT": endpoint}).sendcloud.endpoint == base
+
+
+NAMES = [*SEND, *WEBHOOK, "SES_RATE", "SES_SITE", "MAILTRAIL_UTC_OFFSET"]
+NAMES += ["COS_ENDPOINT", "SES_ENDPOINT", "SENDCLOUD_ENDPOINT"]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), st.text()))
+@example({"SENDCLOUD_ENDPOINT": "http://["})
+def test_any_environment_is_read_or_refused(environ: dict[str, str]):
+    """Nothing but SettingsError escapes."""
+    for read, _ in READERS.values():
+        with contextlib.suppress(SettingsError):
+            read(environ)
+
+
+def test_the_clock_can_be_moved():
+    """By localcloud, through the environment; otherwise it is the machine's."""
+    assert abs(settings.clock({})() - time.time()) < 5
+    assert abs(settings.clock({"MAILTRAIL_CLOCK_OFFSET_S": "-86400.5"})() - (time.time() - 86400.5)) < 5
+    with pytest.raises(SettingsError):
+        settings.clock({"MAILTRAIL_CLOCK_OFFSET_S": "tomorrow"})
+
+
+def test_the_time_left_runs_down_from_the_limit():
+    """Less the margin to answer in; 3 s is SCF's own default."""
+    assert 8.5 < settings.time_left({"time_limit_in_ms": 10_000}, margin_s=1.0)() <= 9
+    assert 1.5 < settings.time_left({}, margin_s=1.0)() <= 2
+    left = settings.time_left({"time_limit_in_ms": 1000}, margin_s=2.0)
+    assert left() < 0
+    assert left() > left() - 1

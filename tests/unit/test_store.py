@@ -1,0 +1,409 @@
+"""The bucket through the real COS SDK: one winner of a claim, late acknowledgements told from rivals, retries in bounds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from qcloud_cos import CosClientError, CosServiceError
+
+from localcloud import defaults, mock_tencent
+from shared.trail import store as store_module
+from shared.trail.store import APPEND, FORBID_OVERWRITE, Entry, Place, Store, StoreError
+from tests.unit.wire import HALF, refused_port, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localcloud import LocalCloud
+    from localcloud.exchange import Request
+
+PLACE = Place(defaults.SECRET_ID, defaults.SECRET_KEY, "", defaults.BUCKET, defaults.REGION, "", FORBID_OVERWRITE)
+BOTH_WAYS = pytest.mark.parametrize("claim", [FORBID_OVERWRITE, APPEND])
+WRITES = {FORBID_OVERWRITE: "PutObject", APPEND: "AppendObject"}
+KEY = "ledger/send/ab/claim-0.json"
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Pause in no time, and keep what was asked for; start with cold connections."""
+    asked: list[float] = []
+    monkeypatch.setattr(store_module, "time", SimpleNamespace(sleep=asked.append))
+    store_module._client.cache_clear()
+    store_module._warm_session.cache_clear()
+    yield asked
+    store_module._warm_session().close()
+    store_module._client.cache_clear()
+    store_module._warm_session.cache_clear()
+
+
+@pytest.fixture
+def cloud() -> Iterator[LocalCloud]:
+    """Tencent Cloud inside this process."""
+    with mock_tencent() as opened:
+        yield opened
+
+
+@pytest.fixture
+def requested(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Request]]:
+    """Every request that reaches for COS: its action and itself."""
+    seen: list[tuple[str, Request]] = []
+    dispatch = cloud.dispatch
+
+    def note(service: str, request: Request, **options: Any) -> Any:
+        seen.append((cloud.services[service].action_of(request), request))
+        return dispatch(service, request, **options)
+
+    monkeypatch.setattr(cloud, "dispatch", note)
+    return seen
+
+
+def actions(requested: list[tuple[str, Request]]) -> list[str]:
+    """Return the names alone."""
+    return [action for action, _ in requested]
+
+
+def fault(cloud: LocalCloud, kind: str, action: str, **how: Any) -> None:
+    """Let ``action`` go wrong."""
+    cloud.add_faults({"service": "cos", "kind": kind, "action": action, **how})
+
+
+@pytest.mark.usefixtures("cloud")
+def test_what_is_put_is_got():
+    """Any bytes, none too; overwritten by the next; gone when deleted, twice if need be; None when there is none."""
+    store = Store(PLACE)
+    for body in (b"", bytes(range(256)), b'{"v":1}\n' * 1000):
+        store.put("a/b.jsonl", body)
+        assert store.get("a/b.jsonl") == body
+    store.delete("a/b.jsonl")
+    store.delete("a/b.jsonl")
+    assert store.get("a/b.jsonl") is None
+
+
+def test_a_content_type_is_kept(requested: list[tuple[str, Request]]):
+    """JSON lines unless something else is said."""
+    Store(PLACE).put("a.jsonl", b"{}\n")
+    Store(PLACE).put("a.html", b"<p>", content_type="text/html")
+    assert [request.headers["content-type"] for _, request in requested] == ["application/x-ndjson", "text/html"]
+
+
+def test_a_missing_bucket_is_not_a_missing_key(cloud: LocalCloud):
+    """None would say that an idempotency key was never used, or that a day is empty."""
+    elsewhere = Store(PLACE._replace(bucket="elsewhere-1250000000"))
+    with pytest.raises(StoreError) as caught:
+        elsewhere.get(KEY)
+    assert (caught.value.operation, caught.value.status, caught.value.code) == ("get", 404, "NoSuchBucket")
+    assert not caught.value.retry_safe
+    fault(cloud, "error", "GetObject", status=404, code="Unknown")
+    with pytest.raises(StoreError, match="Unknown"):
+        Store(PLACE).get(KEY)
+
+
+def test_every_page_of_a_list(cloud: LocalCloud, requested: list[tuple[str, Request]]):
+    """More than 1000 keys, in byte order, with the characters of our keys as they were written."""
+    keys = [f"events/dt=2026-11-20/hour=08/{number:05d}.jsonl" for number in range(1050)]
+    store = Store(PLACE)
+    store.put(keys[0], b"first")
+    requested.clear()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: Store(PLACE).put(key, b"x"), keys[1:]))
+    store.put("events/dt=2026-11-21/hour=00/x.jsonl", b"x")
+    requested.clear()
+    listed = list(store.iterate("events/dt=2026-11-20/"))
+    assert [entry.key for entry in listed] == keys
+    assert actions(requested) == ["GetBucket"] * 2
+    assert listed[0]._replace(modified_at="") == Entry(keys[0], 5, "8b04d5e3775d298e78455efc5ca404d5", "")
+    assert listed[0].modified_at.endswith("Z")
+    assert [entry.key for entry in store.iterate("events/", after=keys[-2])] == [
+        keys[-1],
+        "events/dt=2026-11-21/hour=00/x.jsonl",
+    ]
+    assert list(store.iterate("nothing/")) == []
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("name", ["a b+c%41&d=e", "中文@example.com", "<x>\"'", "a~b"])
+def test_a_listed_key_is_the_key_that_was_put(name: str):
+    """LIST encodes keys in its answer; what comes out is what get takes."""
+    store = Store(PLACE)
+    store.put(f"sends/dt=2026-11-20/{name}.jsonl", b"x")
+    (entry,) = store.iterate("sends/")
+    assert entry.key == f"sends/dt=2026-11-20/{name}.jsonl"
+    assert store.get(entry.key) == b"x"
+
+
+def test_a_list_that_says_truncated_without_a_marker_goes_on_from_its_last_key(monkeypatch: pytest.MonkeyPatch):
+    """NextMarker may be left out (436/7734); a page is not read twice, and none is left out."""
+    asked: list[str] = []
+    item = {"Size": "1", "ETag": '"e"', "LastModified": "t"}
+
+    def page(_: Store, __: str, marker: str) -> dict[str, Any]:
+        asked.append(marker)
+        return {"IsTruncated": "true", "Contents": [{"Key": "a", **item}]} if not marker else {"IsTruncated": "false"}
+
+    monkeypatch.setattr(Store, "_list", page)
+    assert [entry.key for entry in Store(PLACE).iterate("")] == ["a"]
+    assert asked == ["", "a"]
+
+
+@pytest.mark.usefixtures("cloud")
+def test_put_once_writes_once():
+    """The second time it is there already, and its bytes are the first."""
+    store = Store(PLACE)
+    assert store.put_once("events/x.jsonl", b"first") is True
+    assert store.put_once("events/x.jsonl", b"second") is False
+    assert store.get("events/x.jsonl") == b"first"
+
+
+@BOTH_WAYS
+@pytest.mark.usefixtures("cloud")
+def test_a_claim_has_exactly_one_winner(claim: str):
+    """16 threads, each with bytes of its own, several rounds; what lies there is the winner's."""
+    for number in range(5):
+        bodies = [f'{{"nonce":"{number}-{thread}"}}\n'.encode() for thread in range(16)]
+        together = threading.Barrier(len(bodies))
+
+        def contend(body: bytes, key: str = f"ledger/{number}.json", start: threading.Barrier = together) -> bool:
+            start.wait(10)
+            return Store(PLACE._replace(claim=claim)).create_if_absent(key, body)
+
+        with ThreadPoolExecutor(len(bodies)) as pool:
+            won = list(pool.map(contend, bodies))
+        assert won.count(True) == 1
+        assert Store(PLACE).get(f"ledger/{number}.json") == bodies[won.index(True)]
+
+
+@BOTH_WAYS
+def test_a_late_acknowledgement_is_not_taken_for_a_rival(
+    cloud: LocalCloud, requested: list[tuple[str, Request]], claim: str
+):
+    """The answer to the write was lost: the repeat meets our own object, which is told by its bytes."""
+    store = Store(PLACE._replace(claim=claim))
+    fault(cloud, "drop_response", WRITES[claim], times=1)
+    assert store.create_if_absent(KEY, b"owner") is True
+    assert actions(requested) == [WRITES[claim], WRITES[claim], "GetObject"]
+    assert store.create_if_absent(KEY, b"rival") is False
+    assert store.get(KEY) == b"owner"
+
+
+@BOTH_WAYS
+def test_a_request_that_never_arrived_is_made_again(cloud: LocalCloud, claim: str):
+    """And then the claim is ours without a doubt."""
+    fault(cloud, "drop_request", WRITES[claim], times=2)
+    assert Store(PLACE._replace(claim=claim)).create_if_absent(KEY, b"owner") is True
+
+
+@BOTH_WAYS
+def test_a_claim_whose_fate_is_unknown_raises(cloud: LocalCloud, claim: str):
+    """Written or not: neither True nor False would be honest."""
+    fault(cloud, "drop_response", WRITES[claim])
+    with pytest.raises(StoreError) as caught:
+        Store(PLACE._replace(claim=claim)).create_if_absent(KEY, b"owner")
+    assert caught.value.retry_safe
+    cloud.clear_faults()
+    assert Store(PLACE._replace(claim=claim)).create_if_absent(KEY, b"rival") is False
+    assert Store(PLACE._replace(claim=claim)).create_if_absent(KEY, b"owner") is True
+
+
+def test_a_claim_on_a_key_that_was_put_before_is_lost(cloud: LocalCloud):
+    """Append answers ObjectNotAppendable there; it is taken all the same."""
+    Store(PLACE).put(KEY, b"owner")
+    assert Store(PLACE._replace(claim=APPEND)).create_if_absent(KEY, b"rival") is False
+    cloud.cos.multi_az = True  # such buckets refuse append: an error, not a lost claim
+    with pytest.raises(StoreError):
+        Store(PLACE._replace(claim=APPEND)).create_if_absent("another", b"x")
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_passing_failure_is_tried_again(
+    cloud: LocalCloud, requested: list[tuple[str, Request]], pauses: list[float], status: int
+):
+    """Twice at most when nobody says how long; with growing, jittered pauses."""
+    fault(cloud, "error", "PutObject", status=status, times=2)
+    Store(PLACE).put("a", b"x")
+    assert actions(requested) == ["PutObject"] * 3
+    assert len(pauses) == 2
+    assert 0 <= pauses[0] <= 0.1
+    assert 0 <= pauses[1] <= 0.2
+
+
+@pytest.mark.parametrize("call", ["put", "get", "iterate", "delete"])
+def test_a_failure_that_stays_is_told(cloud: LocalCloud, requested: list[tuple[str, Request]], call: str):
+    """After three attempts, ours and not the SDK's on top; it may be tried later."""
+    calls: dict[str, Callable[[Store], object]] = {
+        "put": lambda store: store.put("a", b"x"),
+        "get": lambda store: store.get("a"),
+        "iterate": lambda store: list(store.iterate("a")),
+        "delete": lambda store: store.delete("a"),
+    }
+    cloud.add_faults({"service": "cos", "kind": "throttle"})
+    with pytest.raises(StoreError, match="SlowDown") as caught:
+        calls[call](Store(PLACE))
+    assert (caught.value.status, caught.value.retry_safe) == (503, True)
+    assert isinstance(caught.value.__cause__, CosServiceError)
+    assert len(requested) == 3
+    assert not any("x-cos-sdk-retry" in request.headers for _, request in requested)
+
+
+def test_retries_stay_within_the_time_that_is_left(
+    cloud: LocalCloud, requested: list[tuple[str, Request]], pauses: list[float]
+):
+    """As many as fit, and none that would end after it."""
+    left = 20.0
+    fault(cloud, "error", "PutObject")
+    with pytest.raises(StoreError) as caught:
+        Store(PLACE, lambda: left - sum(pauses)).put("a", b"x")
+    assert caught.value.retry_safe
+    assert sum(pauses) < left
+    assert max(pauses) <= 3.0
+    assert len(requested) == len(pauses) + 1
+    assert len(requested) > 5
+    requested.clear()
+    with pytest.raises(StoreError):
+        Store(PLACE, lambda: 0.0).put("a", b"x")
+    assert len(requested) == 1
+
+
+def test_a_very_long_trouble_does_not_overflow(cloud: LocalCloud, pauses: list[float], monkeypatch: pytest.MonkeyPatch):
+    """The pause doubles only so often: 2**2000 is no float."""
+    del cloud
+    attempts = iter(range(2000))
+
+    def fail(*_: object) -> None:
+        if next(attempts, None) is not None:
+            raise CosClientError("down")
+
+    monkeypatch.setattr(Store, "_put", fail)
+    Store(PLACE, lambda: 1e9).put("a", b"x")
+    assert len(pauses) == 2000
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"])
+def test_a_refusal_is_not_tried_again(cloud: LocalCloud, requested: list[tuple[str, Request]], code: str):
+    """403 stays 403."""
+    fault(cloud, "error", "PutObject", status=403, code=code)
+    with pytest.raises(StoreError) as caught:
+        Store(PLACE, lambda: 100.0).put("a", b"x")
+    assert (caught.value.operation, caught.value.code, caught.value.status) == ("put", code, 403)
+    assert caught.value.retry_safe is False
+    assert len(requested) == 1
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_wrong_key_is_refused_by_the_signature():
+    """The local COS verifies every one."""
+    with pytest.raises(StoreError) as caught:
+        Store(PLACE._replace(secret_key="another")).put("a", b"x")
+    assert (caught.value.status, caught.value.retry_safe) == (403, False)
+
+
+@pytest.mark.parametrize(("status", "code"), [(409, "PathConflict"), (400, "RequestTimeout")])
+def test_collisions_and_slow_wires_pass(cloud: LocalCloud, status: int, code: str):
+    """4xx by number, passing by nature: two writes of one key within milliseconds, a request that came too slowly."""
+    fault(cloud, "error", "PutObject", status=status, code=code, times=1)
+    assert Store(PLACE).create_if_absent(KEY, b"owner") is True
+
+
+@BOTH_WAYS
+def test_the_token_of_the_role_is_sent_and_signed(claim: str):
+    """With every request; without one there is no such header (an empty token would be refused)."""
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
+    calls: list[Callable[[Store], object]] = [
+        lambda store: store.put("a", b"x"),
+        lambda store: store.get("a"),
+        lambda store: store.delete("a"),
+        lambda store: store.create_if_absent("a", b"x"),
+    ]
+    for token in ("token-of-the-role", ""):
+        with serving(ok) as wire:
+            store = Store(local(wire.port)._replace(token=token, claim=claim))
+            for call in calls:
+                call(store)
+        assert len(wire.received) == len(calls)
+        for request in wire.received:
+            assert request.headers.get("x-cos-security-token", "") == token
+            assert ("x-cos-security-token" in request.headers["authorization"]) is bool(token)
+
+
+def test_credentials_rotate_and_connections_stay(cloud: LocalCloud):
+    """A new key is a new client over the same session; the old ones are let go."""
+    del cloud
+    clients = {id(store_module._client(PLACE._replace(token=f"token-{number}"))) for number in range(3)}
+    assert len(clients) == 3
+    assert Store(PLACE)._client is Store(PLACE)._client
+    assert store_module._warm_session() is store_module._warm_session()
+    assert store_module._client.cache_info().maxsize == 4
+
+
+def local(port: int) -> Place:
+    """Return a place behind a raw server."""
+    return PLACE._replace(endpoint=f"http://127.0.0.1:{port}")
+
+
+def test_an_object_that_breaks_off_is_read_again():
+    """Half a body is an error of urllib3's own, not of the SDK's: never half an object."""
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nwhole"
+    with serving(HALF, HALF, whole) as wire:
+        assert Store(local(wire.port)).get("a") == b"whole"
+        assert len(wire.received) == 3
+    with serving(HALF) as wire:
+        with pytest.raises(StoreError) as caught:
+            Store(local(wire.port)).get("a")
+        assert caught.value.retry_safe
+        assert caught.value.status == 0
+
+
+def test_the_usual_host_is_named_at_an_address():
+    """By IP and port, with the Host that COS would be asked by."""
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    for host in ("127.0.0.1", "localhost"):
+        with serving(ok) as wire:
+            Store(PLACE._replace(endpoint=f"http://{host}:{wire.port}")).put("a/b", b"x")
+        (request,) = wire.received
+        assert request.line == "PUT /a/b HTTP/1.1"
+        assert request.headers["host"] == f"{defaults.BUCKET}.cos.{defaults.REGION}.myqcloud.com"
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize(
+    "endpoint", ["", "cos-internal.ap-guangzhou.tencentcos.cn", "https://cos.ap-guangzhou.myqcloud.com"]
+)
+def test_endpoints_by_name(requested: list[tuple[str, Request]], endpoint: str):
+    """The region's own, or one by name; TLS unless http is written."""
+    host = endpoint.removeprefix("https://") or f"cos.{defaults.REGION}.myqcloud.com"
+    Store(PLACE._replace(endpoint=endpoint)).put("a", b"x")
+    assert [(request.scheme, request.host) for _, request in requested] == [("https", f"{defaults.BUCKET}.{host}")]
+
+
+def test_nobody_there_is_told_as_such(pauses: list[float]):
+    """A refused connection may pass; the SDK's own sleeps are not added to ours."""
+    with pytest.raises(StoreError, match="put: CosClientError") as caught:
+        Store(local(refused_port())).put("a", b"x")
+    assert caught.value.retry_safe
+    assert len(pauses) == 2
+
+
+def test_the_environment_is_not_asked_for_proxies(monkeypatch: pytest.MonkeyPatch):
+    """Nor is the SDK's log written: it names URLs, and keys at debug level."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{refused_port()}")
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with serving(ok) as wire:
+        Store(local(wire.port)).put("a", b"x")
+    assert not logging.getLogger("qcloud_cos.cos_client").isEnabledFor(logging.CRITICAL)
+    assert os.environ["HTTP_PROXY"]
+    assert isinstance(store_module._warm_session(), requests.Session)
+
+
+def test_a_place_does_not_show_its_keys():
+    """Nor does an error show more than operation and code."""
+    shown = repr(PLACE._replace(token="token-of-the-role"))
+    assert defaults.SECRET_KEY not in shown
+    assert "token-of-the-role" not in shown
+    assert defaults.BUCKET in shown
+    assert str(StoreError("put", "SlowDown", retry_safe=True)) == "put: SlowDown"
