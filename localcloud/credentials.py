@@ -73,6 +73,11 @@ class Credentials:
         expires_at = self.tokens.get(token)
         return expires_at is None or self._is_ahead(expires_at)
 
+    def has_expired(self, secret_id: str) -> bool:
+        """Whether ``secret_id`` is temporary and its time is over."""
+        temporary = self._temporary.get(secret_id)
+        return temporary is not None and not self._is_ahead(temporary.expires_at)
+
     def expire(self, secret_id: str | None = None) -> int:
         """End one temporary credential now, or all of them; return how many were still good."""
         now = self._clock.now()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Router
 
 from localcloud.control import Control
-from localcloud.defaults import PORT
+from localcloud.defaults import PORT, SES_SITE
 from localcloud.delivery import HttpPost
 from localcloud.door import service_app
 from localcloud.gateway.app import FunctionGateway
@@ -43,7 +43,7 @@ class LocalServer:
     ``port``: the first of four, 0 finds free ones. ``data``: the folder that is kept, None for one that is not.
     ``code_root``: where ``serverless.yml`` and the functions' entry files are; None serves no functions, and
     callbacks wait in the queue. ``shape``: ``apigw``, ``function-url`` or ``clb``. ``timers``: whether cron fires them.
-    ``environment``: variables for the functions, over the local ones. ``ses_rate_per_s``: see LocalCloud.
+    ``environment``: variables for the functions, over the local ones. ``ses_rate_per_s``, ``ses_site``: see LocalCloud.
     Raises OSError for a taken port, problems.Invalid for a serverless.yml that cannot be used.
     """
 
@@ -57,6 +57,7 @@ class LocalServer:
         timers: bool = False,
         environment: Mapping[str, str] | None = None,
         ses_rate_per_s: int = 20,
+        ses_site: str = SES_SITE,
     ) -> None:
         self._asked_port = port
         self._data = data
@@ -65,6 +66,7 @@ class LocalServer:
         self._has_timers = timers
         self._extra_environment = dict(environment or {})
         self._ses_rate_per_s = ses_rate_per_s
+        self._ses_site = ses_site
         self._project = Project((), {})
         self._stack = ExitStack()
         self.cloud: LocalCloud
@@ -118,7 +120,9 @@ class LocalServer:
         self.ports = Ports(*(one.getsockname()[1] for one in sockets))
         root = self._code_root
         self._project = Project((), {}) if root is None else load_project(root)
-        self.cloud = stack.enter_context(LocalCloud(self._data, ses_rate_per_s=self._ses_rate_per_s))
+        self.cloud = stack.enter_context(
+            LocalCloud(self._data, ses_rate_per_s=self._ses_rate_per_s, ses_site=self._ses_site)
+        )
         self._runtime = Runtime(root or Path.cwd(), self._environment)
         stack.callback(self._runtime.close)
         listening = ListeningThread(self._apps(stack), sockets)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from localcloud.callbacks import CallbackQueue
 from localcloud.clock import Clock
 from localcloud.cos.service import CosService
-from localcloud.defaults import SECRET_ID, SECRET_KEY, SENDCLOUD_APP_KEY, SENDCLOUD_KEY, SENDCLOUD_USER
+from localcloud.credentials import Credentials
+from localcloud.defaults import SECRET_ID, SECRET_KEY, SENDCLOUD_APP_KEY, SENDCLOUD_KEY, SENDCLOUD_USER, SES_SITE
 from localcloud.delivery import Courier
 from localcloud.fault_rules import LISTING
 from localcloud.faults import Faults, list_lag_s
@@ -36,7 +37,7 @@ class LocalCloud:
     """Everything local, over one folder; ``data=None`` is a temporary one, removed by ``close``.
 
     ``ses_rate_per_s``: SES refuses above it (documented: 20 a second for every action); raise it for load tests.
-    Usable as a context manager. The clock's offset is kept in the folder: a restart goes on in simulated time.
+    ``ses_site``: ``cn`` or ``intl``, which differ in regions and languages. Usable as a context manager. The clock's offset is kept in the folder: a restart goes on in simulated time.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class LocalCloud:
         clock: Clock | None = None,
         seed: int = 0,
         ses_rate_per_s: int = 20,
+        ses_site: str = SES_SITE,
     ) -> None:
         self._is_temporary = data is None
         self.data = Path(tempfile.mkdtemp(prefix="localcloud-") if data is None else data)
@@ -55,8 +57,16 @@ class LocalCloud:
         self.faults = Faults(seed)
         self.callbacks = CallbackQueue(self.data / "callbacks.sqlite3", self.clock)
         keys = {SECRET_ID: SECRET_KEY}
+        self.credentials = Credentials(keys, self.clock)
+        """Who may sign at SES and COS: the permanent key, and temporary ones that expire by the clock."""
         self.ses = SesService(
-            self.data / "ses.sqlite3", self.clock, self.callbacks, keys=keys, rate_per_s=ses_rate_per_s
+            self.data / "ses.sqlite3",
+            self.clock,
+            self.callbacks,
+            keys=keys,
+            credentials=self.credentials,
+            rate_per_s=ses_rate_per_s,
+            site=ses_site,
         )
         self.sendcloud = SendCloudService(
             self.data / "sendcloud.sqlite3",
@@ -65,7 +75,7 @@ class LocalCloud:
             users={SENDCLOUD_USER: SENDCLOUD_KEY},
             app_key=SENDCLOUD_APP_KEY,
         )
-        self.cos = CosService(self.data, self.clock, keys=keys)
+        self.cos = CosService(self.data, self.clock, keys=keys, credentials=self.credentials)
         self.services: dict[str, Service] = {"ses": self.ses, "cos": self.cos, "sendcloud": self.sendcloud}
         self.post: Post | None = None
         """Who carries callbacks; None leaves them in the queue until ``deliver_callbacks``."""

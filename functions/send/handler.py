@@ -47,11 +47,12 @@ def _authorize(request: HttpRequest, settings: SendSettings) -> None:
 
 
 def _office(settings: SendSettings, context: dict[str, Any]) -> Office:
-    store = Store(Place(*settings.credential, *settings.bucket), time_left(context, margin_s=1.0))
-    now = clock(os.environ)
+    left_s, now = time_left(context, margin_s=1.0), clock(os.environ)
+    store = Store(Place(*settings.credential, *settings.bucket), left_s)
     site, region, endpoint, _ = settings.ses
-    ses = SesClient(Credential(*settings.credential), site=site, clock=now, region=region, endpoint=endpoint)
-    return Office(store, ses, settings, now)
+    credential = Credential(*settings.credential)
+    ses = SesClient(credential, site=site, clock=now, region=region, endpoint=endpoint, time_left_s=left_s)
+    return Office(store, ses, settings, now, left_s)
 
 
 def _route(request: HttpRequest, office: Office) -> tuple[int, dict[str, Any]]:

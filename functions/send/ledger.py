@@ -68,18 +68,22 @@ def may_follow(entry: Entry) -> bool:
 
 
 def take_claim(store: Store, key_sha256: str, body: Mapping[str, Any], *, at: float) -> Claim | Entry:
-    """Take the right to send, or return the entry that stands in the way. Raises StoreError."""
+    """Take the right to send, or return the entry that stands in the way. Raises StoreError.
+
+    The first claim is made without looking: most keys are new, and the write itself tells when one is not.
+    """
     body_sha256 = content_hash(body)
+    generation = 0
     while True:
-        entry = look_up(store, key_sha256)
-        if entry is not None and (entry.claim["body_sha256"] != body_sha256 or not may_follow(entry)):
-            return entry
-        generation = 0 if entry is None else entry.generation + 1
         line = {"v": VERSION, "at": iso(at), "state": CLAIMED, "body_sha256": body_sha256}
         # The nonce makes each claimant's bytes its own: a late acknowledgement is told from a rival by them.
         claim = encode_line({**line, "nonce": secrets.token_hex(8)})
         if store.create_if_absent(claim_key(key_sha256, generation), claim):
             return Claim(key_sha256, generation, body_sha256)
+        entry = look_up(store, key_sha256)
+        if entry is not None and (entry.claim["body_sha256"] != body_sha256 or not may_follow(entry)):
+            return entry
+        generation = 0 if entry is None else entry.generation + 1
 
 
 def settle(store: Store, claim: Claim, state: str, answer: Mapping[str, Any], *, at: float) -> None:

@@ -22,17 +22,26 @@ if TYPE_CHECKING:
     from shared.edge.settings import SendSettings
     from shared.upstream.ses import SesClient
 
+TIME_FOR_SES_S = 4.0
+"""Seconds that must be left before SendEmail is called: dying between its call and its answer leaves a key in doubt."""
+TIME_TO_REMEMBER_S = 2.0
+"""Seconds that the trail may take once SES has answered: the caller waits for an answer that is known."""
 LONGEST_LIFE_S = 900
 """Seconds that a function can live at most; a claim without an outcome that is older is nobody's any more."""
 
 
 class Office(NamedTuple):
-    """What a send needs at hand: the trail, SES, the settings and the clock (epoch seconds)."""
+    """What a send needs at hand: the trail, SES, the settings, the clock (epoch seconds), the time left."""
 
     store: Store
     ses: SesClient
     settings: SendSettings
     clock: Callable[[], float]
+    time_left_s: Callable[[], float]
+
+    def briefly(self) -> Store:
+        """Return the store for what follows SES's answer: with retries, but not for long."""
+        return self.store.within(TIME_TO_REMEMBER_S)
 
 
 def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def _send_claimed(office: Office, mail: Mail, claim: ledger.Claim) -> dict[str, 
 def _settle(office: Office, claim: ledger.Claim, state: str, answer: Mapping[str, Any]) -> None:
     """Write the outcome. SES has answered: the caller must learn what, whatever becomes of the ledger."""
     try:
-        ledger.settle(office.store, claim, state, answer, at=office.clock())
+        ledger.settle(office.briefly(), claim, state, answer, at=office.clock())
     except StoreError as error:
         log("ERROR", "outcome not kept", key_sha256=claim.key_sha256, generation=claim.generation, code=error.code)
 
@@ -95,6 +104,8 @@ def _problem_members(problem: Problem) -> dict[str, Any]:
 
 
 def _send(office: Office, mail: Mail, *, reference: str) -> dict[str, Any]:
+    if office.time_left_s() < TIME_FOR_SES_S:
+        raise Problem(503, "out_of_time", "the trail took too long; nothing was sent", retry_safe=True, retry_after_s=1)
     accepted, warnings = submit(office.ses, office.settings, mail, reference)
     answer: dict[str, Any] = {
         "message_id": accepted.message_id,
@@ -122,6 +133,6 @@ def _keep(office: Office, mail: Mail, answer: Mapping[str, Any], *, key_sha256: 
         "accepted_at": iso(now),
     }
     try:
-        office.store.put(send_key(day_of(now, office.settings.utc_offset_s), message_id), encode_line(line))
+        office.briefly().put(send_key(day_of(now, office.settings.utc_offset_s), message_id), encode_line(line))
     except StoreError as error:
         log("ERROR", "send not kept", message_id=message_id, request_id=request_id, code=error.code)

@@ -89,7 +89,7 @@ def snapshot_tasks(desk: Desk, ses: ses_api.SesClient) -> tuple[str, int]:
             record = task_record(row, desk.now(), desk.utc_offset_s)
             tasks[record["task_id"]] = record
         offset += len(page.rows)
-        if not page.rows or offset >= page.total:
+        if len(page.rows) < ses_api.PAGE_ROWS or offset == page.total:
             break
     now = desk.clock()
     key = tasks_key(day_of(now, desk.utc_offset_s), iso(int(now)))

@@ -7,7 +7,7 @@ sends a form (pages of 2017 and 2025) or JSON (aurorasendcloud.com).
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl
 
 
@@ -15,8 +15,17 @@ class UnreadableError(ValueError):
     """The body is not what any document says; it belongs in quarantine."""
 
 
+class BrokenLine(NamedTuple):
+    """One of several lines that is not JSON, beside others that are."""
+
+    text: str
+
+
 def parse_objects(body: bytes) -> list[Any]:
-    """Return what the body holds, in its order; elements may be anything JSON can say. Raises UnreadableError."""
+    """Return what the body holds, in its order; elements may be anything JSON can say, or a BrokenLine.
+
+    Raises UnreadableError.
+    """
     try:
         text = body.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
@@ -30,9 +39,23 @@ def parse_objects(body: bytes) -> list[Any]:
     except UnreadableError:
         if "\n" not in text:
             raise
-        # Not splitlines: U+2028 and its like may stand inside a JSON string.
-        value = [_json(line) for line in text.split("\n") if line.strip()]
+        value = _lines(text)
     return value if isinstance(value, list) else [value]
+
+
+def _lines(text: str) -> list[Any]:
+    # Not splitlines: U+2028 and its like may stand inside a JSON string.
+    values = [_line(line) for line in text.split("\n") if line.strip()]
+    if not any(isinstance(value, dict) for value in values):
+        raise UnreadableError("neither JSON nor lines of JSON")
+    return values
+
+
+def _line(text: str) -> Any:
+    try:
+        return _json(text)
+    except UnreadableError:
+        return BrokenLine(text)
 
 
 def _form(text: str) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.webhook.adapt import Fact, NotAnEventError
+from functions.webhook.body import BrokenLine
 from shared.trail.layout import event_key, quarantine_key
-from shared.trail.records import VERSION, canonical_json, content_hash, day_and_hour, day_of, encode_line, iso
+from shared.trail.records import VERSION, canonical_json, day_and_hour, day_of, encode_line, encode_lines, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +49,9 @@ def ingest(
     hours: dict[tuple[str, str], list[Fact]] = {}
     odd: list[tuple[bytes, str]] = []
     for raw in objects:
+        if isinstance(raw, BrokenLine):
+            odd.append((raw.text.encode(), "a line that is not JSON"))
+            continue
         try:
             facts = adapt(raw)
         except NotAnEventError as error:
@@ -66,10 +70,13 @@ def ingest(
 
 def _put(store: Store, day: str, hour: str, facts: list[Fact]) -> None:
     # By content, not by position or time of receipt: the same events make the same key and the same lines.
-    ordered = sorted(facts, key=lambda fact: (canonical_json(fact.record["raw"]), fact.record["event_id"]))
-    content = [(fact.record["source"], fact.record["raw"]) for fact in ordered]
-    lines = b"".join(encode_line(fact.record) for fact in ordered)
-    store.put_once(event_key(day, hour, content_hash(content)), lines)
+    keyed = [(canonical_json(fact.record["raw"]), fact.record["event_id"], fact.record) for fact in facts]
+    ordered = sorted(keyed, key=lambda one: one[:2])
+    # The canonical JSON of [[source, raw], ...], from the canonical JSON that each raw has already.
+    source = canonical_json(facts[0].record["source"])
+    content = b",".join(b"[%b,%b]" % (source, raw) for raw, _, _ in ordered)
+    sha256 = hashlib.sha256(b"[%b]" % content).hexdigest()
+    store.put_once(event_key(day, hour, sha256), encode_lines(record for _, _, record in ordered))
 
 
 def quarantine(desk: Desk, body: bytes, why: str, request: Mapping[str, Any]) -> None:

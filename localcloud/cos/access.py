@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from localcloud.cos.state import CosState
 
 CANNED = ("private", "public-read", "public-read-write", "authenticated-read", "default")
-_ANYBODY = "qcs::cam::anyone:anyone"
+_ANYBODY = "http://cam.qcloud.com/groups/global/AllUsers"
+_INSTANCE = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 _OPEN = {
     "GetObject": ("public-read", "public-read-write"),
     "HeadObject": ("public-read", "public-read-write"),
@@ -106,7 +107,8 @@ def _show(cos: CosState, acl: str) -> Response:
     grants = [(_ANYBODY, "READ")] if acl.startswith("public-read") else []
     grants += [(_ANYBODY, "WRITE")] if acl == "public-read-write" else []
     text = acl if acl.startswith("<") else _document(cos, [(_identity(cos), "FULL_CONTROL"), *grants])
-    return Response(200, {"Content-Type": "application/xml"}, text.encode())
+    canned = {} if acl.startswith("<") else {"x-cos-acl": acl}
+    return Response(200, {"Content-Type": "application/xml"} | canned, text.encode())
 
 
 def _identity(cos: CosState) -> str:
@@ -118,12 +120,12 @@ def _document(cos: CosState, grants: list[tuple[str, str]]) -> str:
     if not all(who and what in permissions for who, what in grants):
         raise CosError("InvalidArgument", "A grant needs the ID of a grantee and a permission.")
     owner = (element("ID", _identity(cos)), element("DisplayName", _identity(cos)))
-    listed = (
-        group(
-            "Grant",
-            group("Grantee", element("ID", who), element("DisplayName", who)),
-            element("Permission", what),
-        )
-        for who, what in grants
-    )
+    listed = (group("Grant", _grantee(who), element("Permission", what)) for who, what in grants)
     return document("AccessControlPolicy", group("Owner", *owner), group("AccessControlList", *listed)).decode()
+
+
+def _grantee(who: str) -> str:
+    if who == _ANYBODY:
+        return f'<Grantee {_INSTANCE} xsi:type="Group">{element("URI", who)}</Grantee>'
+    identity = element("ID", who) + element("DisplayName", who)
+    return f'<Grantee {_INSTANCE} xsi:type="CanonicalUser">{identity}</Grantee>'

@@ -19,6 +19,8 @@ from localcloud.cos.pressure import Pressure
 from localcloud.cos.routes import route_for
 from localcloud.cos.state import CosState
 from localcloud.cos.store import Store
+from localcloud.cos.tokens import IssuedKeys, check_token
+from localcloud.credentials import Credentials
 from localcloud.defaults import APP_ID, BUCKET, REGION
 from localcloud.exchange import Response
 
@@ -40,7 +42,7 @@ class CosService(CosState):
     """COS on a laptop: buckets, objects, versions, append, multipart, LIST, in COS's own dialect and in S3's.
 
     ``data``: folder under which everything lies in ``cos/``; its state survives a restart. One process at a time.
-    ``keys``: secret id -> secret key. ``buckets``: those that exist from the start and after a reset.
+    ``keys``: secret id -> secret key; ``credentials``: a registry shared with other services, instead. ``buckets``: those that exist from the start and after a reset.
     ``switches``: what can be turned on while it runs, see localcloud.cos.switches.
 
     Header names of an answer are written as the real service writes them ("ETag", "x-cos-request-id"): the vendor's SDK
@@ -55,12 +57,14 @@ class CosService(CosState):
         clock: Clock,
         *,
         keys: Mapping[str, str],
+        credentials: Credentials | None = None,
         app_id: str = APP_ID,
         region: str = REGION,
         buckets: Sequence[str] = (BUCKET,),
     ) -> None:
         super().__init__(Store(data / "cos"), clock, app_id=app_id, region=region)
-        self._keys = keys
+        self._credentials = credentials or Credentials(keys, clock)
+        self._keys = IssuedKeys(self._credentials)
         self._born_with = tuple(buckets)
         self._pressure = Pressure(self.switches)
         self._swept_at = 0.0
@@ -92,6 +96,7 @@ class CosService(CosState):
         return self._perform(call)
 
     def _perform(self, call: Call) -> Response:
+        check_token(call, self._credentials)
         route = route_for(call)
         self._pressure.admit(call)
         return route.handler(self, call)

@@ -1,4 +1,4 @@
-"""mail/send: https://www.sendcloud.net/doc/en_US/email_v2/send_email/."""
+"""mail/send and mail/sendtemplate: https://www.sendcloud.net/doc/en_US/email_v2/send_email/."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ CUSTOM_PREFIX = "sc-custom-"
 """Headers with this prefix come back with every event, in ``userHeaders``; letter case aside."""
 
 
+TEMPLATES = {"local_code": True, "local_pending": False}
+"""Name by which a template is invoked → whether it is approved. There is no template API here."""
+
+
 class Submission(NamedTuple):
-    """A checked mail/send. ``user_headers``: the custom headers that webhooks echo."""
+    """A checked mail/send or mail/sendtemplate. ``user_headers``: the custom headers that webhooks echo."""
 
     api_user: str
     recipients: list[str]
@@ -39,6 +43,30 @@ def parse_submission(form: Form) -> Submission:
         raise SendCloudError(40808)
     if not form.get("html") and not form.get("plain"):
         raise SendCloudError(40870)
+    return build_submission(form, recipients)
+
+
+def parse_template_submission(form: Form) -> Submission:
+    """Check mail/sendtemplate: an approved template, recipients in xsmtpapi. Raises SendCloudError."""
+    _check_from(form)
+    if _flag(form, "useAddressList", default=False):
+        raise SendCloudError(40820)
+    name = form.get("templateInvokeName") or ""
+    if not name:
+        raise SendCloudError(40201)
+    if name not in TEMPLATES:
+        raise SendCloudError(40823)
+    if not TEMPLATES[name]:
+        raise SendCloudError(40824)
+    text = form.get("xsmtpapi")
+    if not text:
+        raise SendCloudError(40812)
+    _check_substitutions(_json(text, 40813))
+    return build_submission(form, _xsmtpapi_recipients(text))
+
+
+def build_submission(form: Form, recipients: list[str]) -> Submission:
+    """Check what every mail may have: reply addresses, attachments, headers. Raises SendCloudError."""
     reply_to = form.items("replyTo")
     if len(reply_to) > 3 or not all(map(is_address, reply_to)):
         raise SendCloudError(40811)
@@ -106,6 +134,16 @@ def _xsmtpapi_recipients(text: str) -> list[str]:
         raise SendCloudError(40806)
     _check_addresses(to, 40806, 40827)
     return list(dict.fromkeys(to))
+
+
+def _check_substitutions(value: dict[str, Any]) -> None:
+    """Check ``sub``: variable → as many values as there are recipients."""
+    substitutions, to = value.get("sub", {}), value.get("to")
+    if not isinstance(substitutions, dict):
+        raise SendCloudError(40817)
+    for values in substitutions.values():
+        if not isinstance(values, list) or (isinstance(to, list) and len(values) != len(to)):
+            raise SendCloudError(40817)
 
 
 def _check_addresses(addresses: list[str], malformed: int, too_many: int) -> None:

@@ -1,4 +1,7 @@
-"""The local SendCloud: ``data/emailStatus`` and ``mail/send`` under ``/apiv2`` and ``/api``, and its webhooks."""
+"""The local SendCloud: ``data/emailStatus``, ``mail/send`` and ``mail/sendtemplate``, and its webhooks.
+
+Under ``/apiv2`` (China) and ``/api`` (the other regions), which differ in how many days one query may span.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 CACHE_S = 600
 """Simulated seconds for which a query with the same parameters is answered from memory, as documented."""
+ACTIONS = ("emailStatus", "send", "sendtemplate")
 _CACHE_ENTRIES = 1000
 _PATH = re.compile(r"/(?P<prefix>apiv2|api)/(?P<module>data|mail)/(?P<verb>[A-Za-z]+)")
 
@@ -67,17 +71,18 @@ class SendCloudService:
     def _answer(self, request: Request) -> Response:
         target = _PATH.fullmatch(request.path)
         action = self.action_of(request)
-        if target is None or request.method not in ("GET", "POST") or action not in ("emailStatus", "send"):
+        if target is None or request.method not in ("GET", "POST") or action not in ACTIONS:
             return build_answer(SERVER_ERROR, detail="no such path", status=404)
         form = parse_form(request)
         self._authenticate(form)
-        if action == "send":
-            submission = mail_send.parse_submission(form)
+        if action != "emailStatus":
+            is_template = action == "sendtemplate"
+            submission = (mail_send.parse_template_submission if is_template else mail_send.parse_submission)(form)
             return build_answer(OK, mail_send.accept(self._database, submission, self._clock.now()))
         return self._email_status(form, target["prefix"])
 
     def action_of(self, request: Request) -> str:
-        """Name the action that is asked for: ``emailStatus`` or ``send`` (or whatever the path ends with)."""
+        """Name the action that is asked for: one of ``ACTIONS``, or whatever the path ends with."""
         return request.path.rpartition("/")[2]
 
     def error_response(self, request: Request, code: str, status: int) -> Response:  # noqa: ARG002 - Service protocol

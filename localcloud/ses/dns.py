@@ -1,8 +1,8 @@
 """The DNS records that a sending domain needs. Pure.
 
 Records as the console asks for them; shapes and selector from the vendor's example of CreateEmailIdentity
-(https://www.tencentcloud.com/document/product/1084/39406). The DKIM key is a well-formed RSA public key made from the
-domain's name; nobody has the private one, because nothing is ever signed here.
+(examples.json of tencentcloud-cli). The DKIM key is a well-formed RSA public key made from the domain's name; nobody
+has the private one, because nothing is ever signed here.
 """
 
 from __future__ import annotations

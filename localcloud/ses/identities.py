@@ -1,6 +1,6 @@
 """Sending domains: Create/Get/List/Update/DeleteEmailIdentity.
 
-Sources: https://www.tencentcloud.com/document/product/1084/39406 and its neighbours; limits:
+Sources: models.py of tencentcloud-sdk-python-ses 3.1.135; limits:
 https://www.tencentcloud.com/document/product/1084/40185. UpdateEmailIdentity looks into DNS: the switch ``dns`` says
 what it finds there.
 """

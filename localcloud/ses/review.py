@@ -1,8 +1,8 @@
 """The reviewer of templates: what is turned down, and when the verdict falls. Pure.
 
-Rules: https://www.tencentcloud.com/document/product/1084/39650 and the FAQ on templates: at least 160 characters unless
-transactional, five characters of text for each variable, at most 50 images, no link whose domain is a variable; within
-a working day. A template without any variable cannot be transactional, so that is where the 160 apply.
+Rules, from the vendor's pages on templates (https://tencentcloud.com/document/product/1084/48863 and the FAQ): at least
+160 characters unless transactional, five characters of text for each variable, at most 50 images, no link whose domain
+is a variable; within a working day. A template without any variable cannot be transactional: there the 160 apply.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Create/Get/List/Update/DeleteEmailTemplate: https://www.tencentcloud.com/document/product/1084/39500.
+"""Create/Get/List/Update/DeleteEmailTemplate: https://www.tencentcloud.com/document/api/1084/39400.
 
 A new or changed template is pending (1) until it is reviewed: approved (0) or rejected (2); see ``review`` and the
 switch ``template_review``.

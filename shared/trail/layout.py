@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._@=+-]|\.(?=\.)")  # no ".." either, wherever it stands
+_UNSAFE = re.compile(r"[^A-Za-z0-9._@=+-]|\.(?=\.|$)")  # no ".." either, nor with what follows
 
 
 def _name(text: str) -> str:
     """Make a key segment of an id that came from outside: short, printable, and one to one where it was already so."""
     cleaned = _UNSAFE.sub("_", text)
-    if cleaned == text and 0 < len(text) <= 200 and text != ".":
+    if cleaned == text and 0 < len(text) <= 200:
         return text
     return f"{cleaned[:100]}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 

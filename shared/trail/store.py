@@ -22,7 +22,7 @@ import requests
 import urllib3
 from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
 
-from shared.trail.session import WarmSession
+from shared.session import WarmSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,10 +91,16 @@ class Store:
     """
 
     def __init__(self, place: Place, time_left_s: Callable[[], float] | None = None) -> None:
+        self._place = place
         self._client = _client(place)
         self._bucket = place.bucket
         self._claim = place.claim
         self._time_left_s = time_left_s
+
+    def within(self, seconds: float) -> Store:
+        """Return the same bucket with retries for ``seconds`` from now at most, and never beyond the time left."""
+        end, left_s = time.monotonic() + seconds, self._time_left_s
+        return Store(self._place, lambda: min(end - time.monotonic(), left_s() if left_s else seconds))
 
     def put(self, key: str, body: bytes, *, content_type: str = "application/x-ndjson") -> None:
         """Write an object whole; the same key is overwritten. Raises StoreError."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from shared.upstream.signing import Credential
 
 VERSION = "2020-10-02"
+ANSWER_MARGIN_S = 1.5
+"""Seconds kept of the time left, to remember and to tell what SES answered."""
 PAGE_ROWS = 100
 """Rows that GetSendEmailStatus and ListSendTasks give at most."""
 
@@ -44,6 +46,7 @@ class SesClient:
     """SES with one credential, for one invocation; the connections behind it are warm.
 
     ``clock`` gives seconds since the epoch: each attempt is signed with the time of that attempt.
+    ``time_left_s``, when given, bounds the wait for an answer: a function that dies waiting tells nobody anything.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class SesClient:
         region: str = "",
         endpoint: str = "",
         timeout_s: tuple[float, float] = TIMEOUT_S,
+        time_left_s: Callable[[], float] | None = None,
     ) -> None:
         self._credential = credential
         self._clock = clock
@@ -62,6 +66,7 @@ class SesClient:
         self._url = (endpoint or SITES[site].endpoint).rstrip("/") + "/"
         self._host = urlsplit(self._url).netloc
         self._timeout_s = timeout_s
+        self._time_left_s = time_left_s
 
     def call(self, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Call ``action`` and return its ``Response``.
@@ -79,8 +84,15 @@ class SesClient:
         headers["X-TC-Language"] = "en-US"
         if self._credential.token:
             headers["X-TC-Token"] = self._credential.token
-        answer = post(self._url, body, headers, timeout_s=self._timeout_s)
+        answer = post(self._url, body, headers, timeout_s=self._patience_s())
         return decipher_response(answer.status, answer.body)
+
+    def _patience_s(self) -> tuple[float, float]:
+        connect_s, read_s = self._timeout_s
+        if self._time_left_s is None:
+            return connect_s, read_s
+        left_s = max(0.5, self._time_left_s() - ANSWER_MARGIN_S)
+        return min(connect_s, left_s), min(read_s, left_s)
 
     def send_email(self, payload: Mapping[str, Any]) -> Accepted:
         """Send one mail. ``payload``: the parameters of SendEmail as the vendor names them.

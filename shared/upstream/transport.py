@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
 import requests
 import urllib3
 
+from shared.session import WarmSession
 from shared.upstream.errors import NO_ANSWER, NOT_SENT, raise_for
 
 if TYPE_CHECKING:
@@ -28,8 +30,10 @@ _NEVER_A_REQUEST = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidHeader,
 )
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# requests lets some of what lies below it through as it is: an answer with two lengths, an unwritable header.
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
 
 
 class Answer(NamedTuple):
@@ -40,14 +44,9 @@ class Answer(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1)
-def warm_session() -> requests.Session:
-    """Return the session whose connections outlive an invocation.
-
-    ``trust_env`` is off: no proxy, netrc or bundle look-up for each request, a third of its CPU time.
-    """
-    session = requests.Session()
-    session.trust_env = False
-    return session
+def warm_session() -> WarmSession:
+    """Return the session whose connections outlive an invocation."""
+    return WarmSession()
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: tuple[float, float] = TIMEOUT_S) -> Answer:
@@ -56,11 +55,13 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: tuple[
     Raises UpstreamRefused when no connection came about, so nothing was sent; UpstreamUncertain when the body may
     have been written and no whole answer came back.
     """
+    if not all(map(_HEADER_VALUE.fullmatch, headers.values())):
+        raise_for(NOT_SENT, code="InvalidHeader")
     try:
-        response = warm_session().post(url, data=body, headers=headers, timeout=timeout_s, allow_redirects=False)
+        response = warm_session().post(url, data=body, headers=headers, timeout=timeout_s)
     except _NEVER_A_REQUEST as error:
         raise_for(NOT_SENT, code=type(error).__name__, cause=error)
-    except requests.RequestException as error:
+    except _FAILURES as error:
         rule = NOT_SENT if _proves_nothing_was_sent(error) else NO_ANSWER
         raise_for(rule, code=type(error).__name__, cause=error)
     return Answer(response.status_code, response.content)

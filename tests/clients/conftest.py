@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalServer]:
-    """A running localcloud, empty, for one client."""
+    """Run a localcloud, empty, for one client."""
     with LocalServer(0) as running:
         yield running
 
 
 @pytest.fixture
 def proxy(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The local COS as HTTP proxy of this process: the cloud's own host names lead to it."""
+    """Make the local COS the HTTP proxy of this process: the cloud's own host names lead to it."""
     url = f"http://127.0.0.1:{server.ports.cos}"
     for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 
 def find(name: str) -> str:
@@ -29,4 +30,11 @@ def run(*command: str | Path, environment: dict[str, str], cwd: Path | None = No
         env=inherited | environment, cwd=cwd, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+    return done.stdout or done.stderr
+
+
+def fetch(url: str, proxy: str) -> bytes:
+    """GET a signed URL as anybody would, through the local COS as proxy; nothing is added to it."""
+    answer = requests.get(url, proxies={"http": proxy}, timeout=30)
+    assert answer.ok, answer.text
+    return answer.content

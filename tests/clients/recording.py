@@ -26,7 +26,7 @@ not installed where the tests run is skipped, with the reason; its rows stay fro
 |---|---|---|---|
 """
 _ROW = re.compile(
-    r"^\| (?P<client>[^|]+) \| (?P<version>[^|]+) \| (?P<operation>[^|]+) \| (?P<passed>yes|no) \|$", re.M
+    r"^\| (?P<client>[^|]+) \| (?P<version>[^|]+) \| (?P<operation>[^|]+) \| (?P<passed>yes|no) \|$", re.MULTILINE
 )
 
 
@@ -61,12 +61,12 @@ def recorded(client: str, operation: str, *, version: str) -> Iterator[None]:
 
 
 def rows() -> list[Row]:
-    """What was noted in this session."""
+    """Return what was noted in this session."""
     return list(_rows.values())
 
 
 def committed_rows() -> list[Row]:
-    """What the table says."""
+    """Read what the table says."""
     text = TABLE.read_text() if TABLE.exists() else ""
     found = (match.groupdict() for match in _ROW.finditer(text))
     return [Row(one["client"], one["version"], one["operation"], one["passed"] == "yes") for one in found]

@@ -16,7 +16,7 @@ def operation(name: str):
 
 @pytest.fixture
 def files(proxy):
-    """A file system of its own for every test: fsspec keeps them otherwise."""
+    """Make a file system of its own for every test: fsspec keeps them otherwise."""
     return cosfs.CosFileSystem(
         region=REGION, secret_id=SECRET_ID, secret_key=SECRET_KEY, scheme="http", max_retry_num=1,
         multipart_size=1 << 20, multipart_threshold=2 << 20, skip_instance_cache=True, use_listings_cache=False,

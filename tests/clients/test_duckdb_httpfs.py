@@ -15,7 +15,7 @@ extension = pytest.importorskip("duckdb_extension_httpfs", reason="duckdb-extens
 
 @pytest.fixture
 def connection(server):
-    """A connection with the extension and the local account's secret."""
+    """Connect with the extension and the local account's secret."""
     found = list(Path(extension.__file__).parent.glob(f"extensions/v{duckdb.__version__}/httpfs.duckdb_extension"))
     if not found:
         pytest.skip(f"duckdb-extension-httpfs is not of DuckDB's version {duckdb.__version__}")
@@ -34,19 +34,19 @@ def operation(name: str):
 
 def test_json_lines_and_parquet(connection):
     """Writes JSON lines and Parquet in parts, reads them by glob with hive partitions, lists."""
-    with operation("COPY TO partitioned JSON"):
-        rows = "SELECT range AS n, '2026-11-2' || (range % 3) AS dt FROM range(300)"
-        target = f"(FORMAT json, PARTITION_BY dt, OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'part-{{i}}')"
-        connection.execute(f"COPY ({rows}) TO 's3://{BUCKET}/ev' {target}")  # noqa: S608
+    with operation("COPY TO JSON lines"):
+        for day in ("20", "21"):
+            rows = "(SELECT range AS n FROM range(100))"
+            connection.execute(f"COPY {rows} TO 's3://{BUCKET}/ev/dt=2026-11-{day}/a.jsonl' (FORMAT json)")
     with operation("read_json by glob, hive partitions"):
-        query = f"SELECT dt, count(*) FROM read_json('s3://{BUCKET}/ev/*/*.json', hive_partitioning = true) GROUP BY 1"  # noqa: S608
-        assert sorted(str(day)[-2:] + f":{count}" for day, count in connection.execute(query).fetchall()) == [
-            "20:100", "21:100", "22:100",
-        ]  # fmt: skip
+        source = f"read_json('s3://{BUCKET}/ev/*/*.jsonl', hive_partitioning = true)"
+        found = connection.execute(f"SELECT dt, count(*) FROM {source} GROUP BY dt ORDER BY dt").fetchall()  # noqa: S608
+        assert [(str(day), count) for day, count in found] == [("2026-11-20", 100), ("2026-11-21", 100)]
     with operation("COPY TO Parquet (multipart), read_parquet"):
-        connection.execute(f"COPY (SELECT range AS n FROM range(2000000)) TO 's3://{BUCKET}/t.parquet'")
-        query = f"SELECT count(*), max(n) FROM 's3://{BUCKET}/t.parquet'"  # noqa: S608
-        assert connection.execute(query).fetchall() == [(2_000_000, 1_999_999)]
+        # execute, not sql: the latter keeps Python's lock while it waits for the server, which is in this process.
+        connection.execute(f"COPY (SELECT range AS n FROM range(2000000)) TO 's3://{BUCKET}/t.parquet'")  # noqa: S608
+        table = f"read_parquet('s3://{BUCKET}/t.parquet')"
+        assert connection.execute(f"SELECT count(*), max(n) FROM {table}").fetchall() == [(2_000_000, 1_999_999)]  # noqa: S608
     with operation("glob"):
-        found = connection.execute(f"SELECT file FROM glob('s3://{BUCKET}/**')").fetchall()
+        found = connection.execute(f"FROM glob('s3://{BUCKET}/**')").fetchall()
         assert (f"s3://{BUCKET}/t.parquet",) in found

@@ -16,7 +16,7 @@ def operation(name: str):
 
 @pytest.fixture
 def files(server):
-    """The local COS by address, path style."""
+    """Reach the local COS by address, path style."""
     from pyarrow import fs  # noqa: PLC0415 - after the skip
 
     return fs.S3FileSystem(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import urllib.request
 
 import pytest
 
@@ -16,6 +15,7 @@ from tests.clients.recording import recorded
 def rclone(tmp_path, proxy):
     """``rclone(…)`` runs it; the remote is called ``cos``."""
     program = programs.find("rclone")
+    (tmp_path / "rclone.conf").touch()
     environment = {
         "http_proxy": proxy, "HOME": str(tmp_path), "RCLONE_CONFIG": str(tmp_path / "rclone.conf"),
         "RCLONE_CONFIG_COS_TYPE": "s3", "RCLONE_CONFIG_COS_PROVIDER": "TencentCOS",
@@ -26,8 +26,8 @@ def rclone(tmp_path, proxy):
     return lambda *arguments: programs.run(program, *arguments, environment=environment, cwd=tmp_path)
 
 
-def test_a_tree_goes_and_comes_back(rclone, tmp_path):
-    """copy (single and in parts), lsf, check, cat, link, moveto, sync down, delete, mkdir."""
+def test_a_tree_goes_and_comes_back(rclone, proxy, tmp_path):
+    """Copy (single and in parts), lsf, check, cat, link, moveto, sync down, delete, mkdir."""
     version = re.search(r"rclone v(\S+)", rclone("version"))[1]
 
     def operation(name: str):
@@ -48,8 +48,7 @@ def test_a_tree_goes_and_comes_back(rclone, tmp_path):
         assert rclone("cat", f"cos:{BUCKET}/tree/dir/中 a.txt") == "hello"
     with operation("link (pre-signed)"):
         url = rclone("link", f"cos:{BUCKET}/tree/dir/中 a.txt").strip()
-        with urllib.request.urlopen(url) as answer:
-            assert answer.read() == b"hello"
+        assert programs.fetch(url, proxy) == b"hello"
     with operation("moveto (server-side copy)"):
         rclone("moveto", f"cos:{BUCKET}/tree/big.bin", f"cos:{BUCKET}/tree/moved.bin")
     with operation("sync down"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.send import service
 from tests.event_files import load_event
 from tests.handlers import VALID, ask, bucket, look_up, records, send
 
@@ -198,8 +199,9 @@ def test_a_bucket_that_goes_down_after_acceptance_costs_the_trail_not_the_answer
     key: str, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The mail is out: the caller hears 202. A repeat of the key then meets a claim, and does not send."""
+    monkeypatch.setattr(service, "TIME_TO_REMEMBER_S", 0.3)
     after_ses(cloud, monkeypatch, NO_COS)
-    answer = send(VALID, key=key, time_limit_s=SHORT_S)
+    answer = send(VALID, key=key)
     assert (answer.status, answer.body["duplicate"]) == (202, False)
     assert "send not kept" in capsys.readouterr().out
     cloud.clear_faults()
@@ -223,10 +225,19 @@ def test_of_two_writes_after_acceptance_the_outcome_comes_first(
             return cloud.cos.error_response(request, "ServiceUnavailable", 503)
         return put(request)
 
+    monkeypatch.setattr(service, "TIME_TO_REMEMBER_S", 0.3)
     monkeypatch.setattr(cloud.cos, "dispatch", only_the_ledger)
-    first = send(VALID, key=KEY, time_limit_s=SHORT_S)
+    first = send(VALID, key=KEY)
     assert first.status == 202
     assert send(VALID, key=KEY).body == {**first.body, "duplicate": True}
+
+
+def test_ses_is_not_called_when_too_little_time_is_left_to_hear_its_answer(cloud: LocalCloud, calls: list[str]) -> None:
+    """Dying between the call and its answer would leave the key in doubt; refused now, it may be tried again."""
+    answer = send(VALID, key=KEY, time_limit_s=service.TIME_FOR_SES_S)
+    assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "out_of_time", True)
+    assert not any(call.startswith("ses:") for call in calls)
+    assert send(VALID, key=KEY).status == 202
 
 
 def test_a_claim_whose_acknowledgement_was_lost_is_still_our_own(cloud: LocalCloud) -> None:

@@ -158,3 +158,46 @@ def test_a_restart_loses_nothing(tmp_path):
     again.clock.advance(5)
     assert [hook["event"] for hook in again.webhooks()] == ["request", "deliver"]
     again.close()
+
+
+TEMPLATE = {
+    "from": "noreply@mail.example.com",
+    "templateInvokeName": "local_code",
+    "xsmtpapi": json.dumps({"to": ["a@example.com", "b@example.com"], "sub": {"%code%": ["1", "2"]}}),
+}
+
+
+@pytest.mark.parametrize("prefix", ["apiv2", "api"])
+def test_a_template_goes_to_each_one_alone(world, prefix):
+    """mail/sendtemplate: recipients come from xsmtpapi, each with its own values; `to` is ignored."""
+    answer = world.call("mail/sendtemplate", TEMPLATE | {"to": "ignored@example.com"}, prefix=prefix)
+    assert (answer["result"], answer["statusCode"]) == (True, 200)
+    assert [email_id.partition("$")[2] for email_id in answer["info"]["emailIdList"]] == [
+        "a@example.com",
+        "b@example.com",
+    ]
+    world.clock.advance(2)
+    assert [hook["event"] for hook in world.webhooks()] == ["request", "deliver", "deliver"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"templateInvokeName": ""}, 40201),
+        ({"templateInvokeName": "unknown"}, 40823),
+        ({"templateInvokeName": "local_pending"}, 40824),
+        ({"xsmtpapi": ""}, 40812),
+        ({"xsmtpapi": "x"}, 40813),
+        ({"xsmtpapi": "{}"}, 40815),
+        ({"xsmtpapi": '{"to": ["a@example.com"], "sub": {"%code%": ["1", "2"]}}'}, 40817),
+        ({"xsmtpapi": '{"to": ["a@example.com"], "sub": {"%code%": "1"}}'}, 40817),
+        ({"xsmtpapi": '{"to": ["a@example.com"], "sub": []}'}, 40817),
+        ({"useAddressList": "true"}, 40820),
+        ({"from": ""}, 40801),
+        ({"replyTo": "x"}, 40811),
+        ({"apiKey": "wrong"}, 40005),
+    ],
+)
+def test_each_refusal_of_a_template(world, changes, code):
+    answer = world.call("mail/sendtemplate", TEMPLATE | changes)
+    assert (answer["result"], answer["statusCode"]) == (False, code)

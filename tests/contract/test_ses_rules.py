@@ -12,7 +12,7 @@ SIMULATOR = "simulator.mailtrail.test"
 
 @pytest.fixture
 def world(tmp_path):
-    """An account as it is born, at noon of a day of UTC+8."""
+    """Open an account as it is born, at noon of a day of UTC+8."""
     opened = World(tmp_path, switches={})
     opened.clock.move_to((int(opened.clock.now()) // 86400) * 86400 + 4 * 3600)
     yield opened

@@ -166,43 +166,12 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-names = st.sampled_from(
-    [
-        *MAIL,
-        "Cc",
-        "Bcc",
-        "Simple",
-        "Attachments",
-        "SmtpHeaders",
-        "CycleParam",
-        "TaskType",
-        "Limit",
-        "Offset",
-        "StartDate",
-    ]
-    + [
-        "EndDate",
-        "StartTime",
-        "EndTime",
-        "Emails",
-        "ExpireDate",
-        "TemplateName",
-        "TemplateContent",
-        "TemplateID",
-        "Datas",
-    ]
-    + [
-        "EmailIdentity",
-        "DKIMOption",
-        "TagList",
-        "EmailAddress",
-        "ReceiverId",
-        "ReceiversName",
-        "Desc",
-        "Status",
-        "Email",
-    ]
+NAMES = (
+    "Cc Bcc Simple Attachments SmtpHeaders CycleParam TaskType Limit Offset StartDate EndDate StartTime EndTime Emails "
+    "ExpireDate TemplateName TemplateContent TemplateID Datas EmailIdentity DKIMOption TagList EmailAddress ReceiverId "
+    "ReceiversName Desc Status Email Id Address UnsubscribeConfig Password"
 )
+names = st.sampled_from([*MAIL, *NAMES.split()])
 actions = st.sampled_from(sorted(ACTIONS))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from localcloud.ses.switches import Switches
 from tests.contract.ses_door import MAIL, World
 
 SIMULATOR = "simulator.mailtrail.test"
@@ -165,3 +167,12 @@ def test_whatever_may_befall_a_mail_befalls_it_now(world):
         world.service.provoke(message_id=message_id, recipient="carl@example.com", event="open")
     with pytest.raises(ValueError, match="explode"):
         world.service.provoke(message_id=message_id, recipient="ann@example.com", event="explode")
+
+
+def test_the_documents_have_every_switch_with_its_default():
+    """docs/localcloud-ses.md: one line each, as they are born in a service of the documented rate."""
+    text = (Path(__file__).parents[2] / "docs/localcloud-ses.md").read_text()
+    for switch in Switches().describe():
+        default = json.dumps(switch["default"]).strip('"')
+        assert f"| `{switch['name']}` | `{default}` | " in text
+        assert f"| {switch['meaning']} |" in text

@@ -98,7 +98,7 @@ def test_a_rejected_template_says_why_and_stays_unusable(world):
         ("<style>p {color: red; margin: 0 0 0 0;}</style><p>" + "y" * 159 + "</p>", "", "160"),
         ("<p>" + "y" * 160 + "</p>", "", ""),
         ("{{a}} {{b}} hello!", "", "1 to 5"),
-        ("{{a}} {{b}} hello, you", "", ""),
+        ("{{a}} {{b}} hello, you!", "", ""),
         ("hello {{a}}" + '<img src="https://a.example/a.png">' * 51, "", "50 images"),
         ('hello {{a}} <a href="{{url}}">here</a>', "", "domain"),
         ('hello {{a}} <a href="https://{{host}}/x">here</a>', "", "domain"),

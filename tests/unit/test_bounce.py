@@ -180,6 +180,7 @@ def test_a_domain_without_a_place_for_mail_is_bad_only_for_good():
     [
         "550 5.7.1 Message blocked due to policy",
         "550 blocked",
+        "550 5.7.1 recipient: message blocked",
         "554 5.7.1 Relay access disabled for TLS",
         "550 zip attachment blocked",
         "550 5.0.0 refused",

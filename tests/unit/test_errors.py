@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tencentcloud.ses.v20201002 import errorcodes  # type: ignore[import-untyped]
 
+from cli.tables import upstream_errors
 from shared.upstream import errors
 from shared.upstream.errors import REFUSED, RULES, SENDCLOUD_RULES, UNKNOWN, UNLISTED, Rule
 
@@ -67,6 +68,12 @@ def test_every_status_and_code_is_a_documented_one():
     assert offenders(lambda rule: rule.status not in OUR_STATUSES) == []
     assert offenders(lambda rule: rule.code not in OUR_CODES) == []
     assert OUR_CODES - {rule.code for rule in EVERY_RULE.values()} == set()
+
+
+def test_the_table_in_readme_is_the_table():
+    """README shows what the code says, row for row (cog writes it)."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert upstream_errors() in readme, "run cog over README.md: cli/tables.py makes the table"
 
 
 def test_one_code_of_ours_always_tells_the_same_outcome():

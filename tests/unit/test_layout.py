@@ -67,6 +67,8 @@ def test_part_keys_list_in_the_order_of_their_numbers():
 
 @given(IDS)
 @example("..")
+@example("0.")
+@example(".\n")
 @example("a/../b")
 def test_an_id_from_outside_stays_in_its_folder(message_id: str):
     """One segment below the day, printable ASCII, no ``..``, short enough for COS (850 bytes)."""

@@ -1,8 +1,9 @@
-"""A requests session for the COS SDK: warm connections, and nothing done again that the SDK has done already.
+"""A lean requests session: warm connections, and nothing done again that its callers have done already.
 
-The SDK hands over a finished URL, finished headers and a signer; requests would parse, merge and encode them once
-more and look for cookies, proxies and redirects, a third of the CPU time of a small PUT. What matters
-stays requests' own: the adapter's pool, TLS, time-outs and exceptions.
+The COS SDK and shared.upstream hand over a finished URL, finished headers and a signer; requests would parse, merge and
+encode them once more and look for cookies, proxies and redirects, a third of the CPU time of a small request. What
+matters stays requests' own: the adapter's pool, TLS, time-outs and exceptions. The three rooms of shared may use this
+module, and nothing else that is not theirs.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ class WarmAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
         """Return the origin's pool. One session verifies in one way, so the origin is all that tells pools apart."""
         url = request.url or ""
-        origin = url[: url.index("/", len("https://"))]
+        cut = url.find("/", len("https://"))
+        origin = url if cut < 0 else url[:cut]
         if origin not in self._pools:
             self._pools[origin] = super().get_connection_with_tls_context(request, *args, **options)
         return self._pools[origin]
 
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
-        """Wrap an answer. COS sets no cookies, and answers XML in UTF-8."""
+        """Wrap an answer. Neither service sets cookies; both answer in UTF-8."""
         response = requests.Response()
         response.status_code = resp.status
         response.headers = CaseInsensitiveDict(resp.headers)
@@ -48,7 +50,7 @@ class WarmAdapter(HTTPAdapter):
 
 
 class WarmSession(requests.Session):
-    """What CosS3Client asks of a session: get, put, post, head and delete. No redirects, no retries, no proxies."""
+    """get, put, post, head and delete of requests.Session. No redirects, no retries, no proxies, no cookies."""
 
     def __init__(self) -> None:
         super().__init__()
