@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import cold_start, handlers
+from benchmarks import cold_start, handlers, localcloud
 from benchmarks.goals import BenchmarkError, Goal
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).resolve().parent / "results"
 BENCHMARKS: dict[str, Callable[[int], tuple[dict[str, Any], list[Goal]]]] = {
     "cold_start": cold_start.measure,
+    "localcloud": localcloud.measure,
     "handlers": handlers.measure,
 }
 """Name -> ``measure(rounds)``, which returns its numbers and its goals, and raises BenchmarkError if it cannot run."""

@@ -27,7 +27,8 @@ from cli import target
 from cli.demo_expectations import EXPECTATIONS, Found, differences
 from localcloud import defaults
 from localcloud.listening import bind_ports
-from shared.edge.settings import clock, report_settings, send_settings
+from shared.edge.clock import clock
+from shared.edge.settings import report_settings, send_settings
 from shared.trail.layout import events_prefix, manifest_key, report_key
 from shared.trail.records import day_of, decode_lines
 from shared.trail.store import Place, Store

@@ -1,9 +1,10 @@
-"""The control plane's hostile part: storms of callbacks (``/_local/storm``)."""
+"""The control plane's hostile part: storms (``/_local/storm``) and keys that expire (``/_local/credentials``)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localcloud.inputs import parse_credentials
 from localcloud.storm_inputs import parse_page, parse_storm
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class HostileControl:
             ("GET", "storm", self._get_storm),
             ("DELETE", "storm", self._stop_storm),
             ("GET", "storm/truth", self._storm_truth),
+            ("POST", "credentials", self._rotate),
+            ("GET", "credentials", lambda _query, _body: self._cloud.role.describe()),
+            ("DELETE", "credentials", self._stop_rotating),
         ]
 
     def _start_storm(self, _query: Query, body: Any) -> Any:
@@ -43,3 +47,11 @@ class HostileControl:
     def _storm_truth(self, query: Query, _body: Any) -> Any:
         offset, limit = parse_page(query)
         return [truth._asdict() for truth in self._cloud.storms.run().storm.truths(offset, limit)]
+
+    def _rotate(self, _query: Query, body: Any) -> Any:
+        self._cloud.role.rotate(parse_credentials(body))
+        return self._cloud.role.describe()
+
+    def _stop_rotating(self, _query: Query, _body: Any) -> Any:
+        self._cloud.role.reset()
+        return self._cloud.role.describe()

@@ -84,6 +84,16 @@ def parse_timer(body: Any) -> tuple[str | None, float | None]:
     return message, limit_s
 
 
+def parse_credentials(body: Any) -> float | None:
+    """``{"ttl_s": seconds}`` → how long a function's credentials live; null: for ever."""
+    found = _problems_of_names(body, ("ttl_s",))
+    _raise_any(found)
+    ttl_s = body.get("ttl_s")
+    if "ttl_s" not in body or not (ttl_s is None or (_is_number(ttl_s) and ttl_s > 0)):
+        raise Invalid([Problem("ttl_s", "must be a number of seconds above 0, or null")])
+    return None if ttl_s is None else float(ttl_s)
+
+
 def _problems_of_names(body: Any, known: tuple[str, ...]) -> list[Problem]:
     if not isinstance(body, dict):
         return [Problem("", f"the body must be an object with {', '.join(known)}")]

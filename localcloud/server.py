@@ -175,6 +175,7 @@ class LocalServer:
         return {
             **self._project.environment,
             **account_environment(),
+            **self.cloud.role.environment(),
             **endpoint_environment(self.ports),
             "MAILTRAIL_CLOCK_OFFSET_S": str(self.cloud.clock.offset_s),
             **self._extra_environment,

@@ -19,6 +19,7 @@ from localcloud.delivery import Courier
 from localcloud.fault_rules import LISTING
 from localcloud.faults import Faults, list_lag_s
 from localcloud.interference import interfere
+from localcloud.role import Role
 from localcloud.sendcloud.service import SendCloudService
 from localcloud.ses.service import SesService
 from localcloud.storm_run import Storms
@@ -37,7 +38,8 @@ class LocalCloud:
     """Everything local, over one folder; ``data=None`` is a temporary one, removed by ``close``.
 
     ``ses_rate_per_s``: SES refuses above it (documented: 20 a second for every action); raise it for load tests.
-    ``ses_site``: ``cn`` or ``intl``, which differ in regions and languages. Usable as a context manager. The clock's offset is kept in the folder: a restart goes on in simulated time.
+    ``ses_site``: ``cn`` or ``intl``, which differ in regions and languages. Usable as a context manager. The clock's
+    offset is kept in the folder: a restart goes on in simulated time.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class LocalCloud:
         keys = {SECRET_ID: SECRET_KEY}
         self.credentials = Credentials(keys, self.clock)
         """Who may sign at SES and COS: the permanent key, and temporary ones that expire by the clock."""
+        self.role = Role(self.credentials, self.clock)
         self.ses = SesService(
             self.data / "ses.sqlite3",
             self.clock,
@@ -162,6 +165,7 @@ class LocalCloud:
     def reset(self) -> None:
         """Back to how it was born: no mail, no objects, no callbacks, no faults, real time."""
         self.storms.reset()
+        self.role.reset()
         self.clear_faults()
         # First, because the services are born at the clock's time.
         self.clock.advance(-self.clock.offset_s)

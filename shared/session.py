@@ -8,6 +8,7 @@ module, and nothing else that is not theirs.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -49,6 +50,13 @@ class WarmAdapter(HTTPAdapter):
         return response
 
 
+PATIENCE_S: ContextVar[float | None] = ContextVar("PATIENCE_S", default=None)
+"""Seconds that the request under way may wait for a connection, and for an answer; None: its time-out as given.
+
+The COS SDK has one time-out for a client's whole life, an invocation has less and less time.
+"""
+
+
 class WarmSession(requests.Session):
     """get, put, post, head and delete of requests.Session. No redirects, no retries, no proxies, no cookies."""
 
@@ -75,6 +83,8 @@ class WarmSession(requests.Session):
         if given.get("auth"):
             given["auth"](prepared)
         how = {name: given[name] for name in ("stream", "timeout", "verify", "cert") if name in given}
+        if (patience_s := PATIENCE_S.get()) is not None:
+            how["timeout"] = tuple(min(patience_s, limit_s) for limit_s in how.get("timeout") or (patience_s,) * 2)
         response = self.get_adapter(url).send(prepared, **how)
         if not given.get("stream"):
             response.content  # noqa: B018 - read to its end, so that the connection returns to the pool

@@ -8,8 +8,9 @@ from typing import Any
 
 from functions.report.numbers import iter_table, read_day
 from functions.report.page import build_csv, build_page
+from shared.edge.clock import clock, time_left
 from shared.edge.log import log
-from shared.edge.settings import clock, report_settings, time_left
+from shared.edge.settings import report_settings
 from shared.edge.timer_event import parse_timer_days
 from shared.trail.layout import report_key
 from shared.trail.records import day_of, iso

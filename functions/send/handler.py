@@ -8,9 +8,11 @@ from typing import Any
 from functions.send import ledger
 from functions.send.request import parse_body, parse_mail
 from functions.send.service import Office, send_mail
+from shared.edge.clock import clock, time_left
+from shared.edge.environment import SettingsError
 from shared.edge.http_event import HttpRequest, Problem, bearer_token, json_reply, parse_http_event, problem_reply
 from shared.edge.log import log
-from shared.edge.settings import SendSettings, SettingsError, clock, send_settings, time_left
+from shared.edge.settings import SendSettings, send_settings
 from shared.trail.store import Place, Store, StoreError
 from shared.upstream.ses import SesClient
 from shared.upstream.signing import Credential, equals_any

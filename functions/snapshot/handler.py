@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from functions.snapshot.day import Desk, OutOfTimeError, snapshot_sendcloud, snapshot_status, snapshot_tasks
 from functions.snapshot.pace import Pace
+from shared.edge.clock import clock, time_left
 from shared.edge.log import log
-from shared.edge.settings import SnapshotSettings, clock, snapshot_settings, time_left
+from shared.edge.settings import SnapshotSettings, snapshot_settings
 from shared.edge.timer_event import parse_timer_days
 from shared.trail.records import day_of
 from shared.trail.store import Place, Store, StoreError

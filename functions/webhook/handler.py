@@ -6,9 +6,11 @@ import os
 from typing import Any
 
 from functions.webhook.receive import receive
+from shared.edge.clock import time_left
+from shared.edge.environment import SettingsError
 from shared.edge.http_event import Problem, json_reply, parse_http_event, problem_reply
 from shared.edge.log import log
-from shared.edge.settings import SettingsError, time_left, webhook_settings
+from shared.edge.settings import webhook_settings
 from shared.trail.store import StoreError
 
 

@@ -10,14 +10,15 @@ from functions.webhook.adapt import adapt_sendcloud, adapt_ses
 from functions.webhook.authenticate import PROVIDERS, provider_of, verify_signature
 from functions.webhook.body import UnreadableError, parse_objects
 from functions.webhook.ingest import Desk, Stored, ingest, quarantine
+from shared.edge.clock import clock
 from shared.edge.http_event import HttpRequest, Problem
-from shared.edge.settings import WebhookSettings, clock
 from shared.trail.store import Place, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from functions.webhook.adapt import Fact
+    from shared.edge.settings import WebhookSettings
 
 MOST_BYTES = 256 * 1024
 _KEPT_HEADERS = ("content-type", "content-encoding", "content-length", "user-agent")

@@ -42,7 +42,8 @@ class CosService(CosState):
     """COS on a laptop: buckets, objects, versions, append, multipart, LIST, in COS's own dialect and in S3's.
 
     ``data``: folder under which everything lies in ``cos/``; its state survives a restart. One process at a time.
-    ``keys``: secret id -> secret key; ``credentials``: a registry shared with other services, instead. ``buckets``: those that exist from the start and after a reset.
+    ``keys``: secret id -> secret key; ``credentials``: a registry shared with other services, instead.
+    ``buckets``: those that exist from the start and after a reset.
     ``switches``: what can be turned on while it runs, see localcloud.cos.switches.
 
     Header names of an answer are written as the real service writes them ("ETag", "x-cos-request-id"): the vendor's SDK

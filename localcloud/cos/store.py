@@ -7,7 +7,6 @@ start; before the row, the old object stands. Either way an object is whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -16,14 +15,12 @@ from localcloud.cos.configurations import Configurations
 from localcloud.cos.errors import CosError
 from localcloud.cos.files import Files, Staged
 from localcloud.cos.index import Index, ObjectRow
-from localcloud.cos.integrity import crc64
 from localcloud.cos.versions import NULL, Version, VersionIndex, new_version_id, shown_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-APPENDABLE_LIMIT_BYTES = 5 << 30
 _END_OF_TIME = float("inf")
 
 
@@ -107,9 +104,9 @@ class Store:
             old = self.index.get(bucket, key)
             if old and forbid_overwrite:
                 raise CosError("FileAlreadyExists")
-            return self._commit(bucket, key, content, old=old, now=now)
+            return self.commit(bucket, key, content, old=old, now=now)
 
-    def _commit(
+    def commit(
         self,
         bucket: str,
         key: bytes,
@@ -119,6 +116,7 @@ class Store:
         now: float,
         kind: str = "normal",
     ) -> ObjectRow:
+        """Make ``content`` current, in place of ``old`` or beside it as versioning has it. With the lock held."""
         version_id = self._next_version_id(bucket, kind)
         # What has the same id is written over; another version keeps its file, and this one gets its own.
         is_replaced = old is not None and (not version_id or version_id == shown_id(old))
@@ -183,42 +181,6 @@ class Store:
                 self.index.put(bucket, current._replace(headers=text, storage_class=storage_class))
             else:
                 self.versions.replace_headers(self.archived(bucket, row.key, shown_id(row)).serial, text)
-
-    def append(self, bucket: str, key: bytes, content: Content, *, position: int, now: float) -> ObjectRow:
-        """Add to an appendable object, creating it at position 0.
-
-        Raises CosError ObjectNotAppendable for an object made otherwise, AppendPositionErr when ``position`` is not its
-        length, EntityTooLarge above 5 GB.
-        """
-        with self.lock:
-            self.require_bucket(bucket)
-            old = self.index.get(bucket, key)
-            if old and old.kind != "appendable":
-                raise CosError("ObjectNotAppendable")
-            if position != (old.size if old else 0):
-                raise CosError("AppendPositionErr")
-            if position + content.staged.size > APPENDABLE_LIMIT_BYTES:
-                raise CosError("EntityTooLarge")
-            if old is None:
-                return self._commit(bucket, key, content, old=None, now=now, kind="appendable")
-            return self._extend(bucket, old, content.staged.path.read_bytes(), now=now)
-
-    def _extend(self, bucket: str, old: ObjectRow, data: bytes, *, now: float) -> ObjectRow:
-        # Bytes first, row second: a death in between leaves bytes beyond the recorded size, which nobody reads and the
-        # next append writes over.
-        with self.files.path_of(bucket, old.file).open("r+b") as stream:
-            stream.seek(old.size)
-            stream.write(data)
-            stream.truncate()
-        row = old._replace(
-            size=old.size + len(data),
-            # Not an MD5 of the content, as on the real service's appendable objects; it changes with every append.
-            etag=hashlib.md5(old.etag.encode() + hashlib.md5(data).digest()).hexdigest(),
-            crc64=str(crc64(data, int(old.crc64))),
-            modified_at=now,
-        )
-        self.index.put(bucket, row)
-        return row
 
     def scan(
         self, bucket: str, start: bytes, end: bytes, *, limit: int, written_by: float = _END_OF_TIME

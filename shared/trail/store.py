@@ -22,7 +22,7 @@ import requests
 import urllib3
 from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
 
-from shared.session import WarmSession
+from shared.session import PATIENCE_S, WarmSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +33,7 @@ FORBID_OVERWRITE = "forbid-overwrite"
 APPEND = "append"
 
 _TIMEOUT_S = (2.0, 10.0)
+_LEAST_PATIENCE_S = 0.2
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
 _EXISTS = frozenset({"FileAlreadyExists", "AppendPositionErr", "ObjectNotAppendable"})
@@ -141,6 +142,7 @@ class Store:
         """
         marker = after
         while True:
+            before = marker
             page = self._retried("list", functools.partial(self._list, prefix, marker))
             for item in page.get("Contents", ()):
                 yield Entry(item["Key"], int(item["Size"]), item["ETag"].strip('"'), item["LastModified"])
@@ -148,6 +150,8 @@ class Store:
             if page.get("IsTruncated") != "true":
                 return
             marker = page.get("NextMarker") or marker
+            if marker == before:
+                raise StoreError("list", "a truncated page that leads nowhere", retry_safe=True)
 
     def delete(self, key: str) -> None:
         """Delete an object; deleting none is no error. Raises StoreError."""
@@ -186,15 +190,20 @@ class Store:
         """Call until it succeeds, fails for good, or the time is up. Full jitter between attempts."""
         attempt = 0
         while True:
+            # A call that outlives the invocation is answered by nobody.
+            left_s = max(_LEAST_PATIENCE_S, self._time_left_s()) if self._time_left_s else None
+            patience = PATIENCE_S.set(left_s)
             try:
                 return call()
-            except _FAILURES as error:  # noqa: PERF203
+            except _FAILURES as error:
                 failure = _failure(operation, error)
                 pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempt, 9)))  # noqa: S311
                 attempt += 1
                 if not failure.retry_safe or not self._may_go_on(attempt, pause_s):
                     raise failure from error
-                time.sleep(pause_s)
+            finally:
+                PATIENCE_S.reset(patience)
+            time.sleep(pause_s)
 
     def _may_go_on(self, attempt: int, pause_s: float) -> bool:
         if self._time_left_s is None:

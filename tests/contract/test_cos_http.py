@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from localcloud.clock import Clock
-from localcloud.cos import store
+from localcloud.cos import append
 from localcloud.cos.errors import ERRORS
 from localcloud.cos.integrity import crc64
 from localcloud.cos.routes import ROUTES
@@ -235,7 +235,7 @@ def test_append_limits(service: CosService, monkeypatch: pytest.MonkeyPatch):
     """Position must be a number, and the whole at most 5 GB."""
     for params in ({"append": ""}, {"append": "", "position": "-1"}, {"append": "", "position": "x"}):
         assert error_code(send(service, "POST", "k", params=params, body=b"x")) == "InvalidArgument"
-    monkeypatch.setattr(store, "APPENDABLE_LIMIT_BYTES", 3)
+    monkeypatch.setattr(append, "APPENDABLE_LIMIT_BYTES", 3)
     assert send(service, "POST", "k", params={"append": "", "position": "0"}, body=b"123").status == 200
     assert error_code(send(service, "POST", "k", params={"append": "", "position": "3"}, body=b"4")) == "EntityTooLarge"
 

@@ -83,7 +83,9 @@ def test_the_worked_examples_pass_in_their_time(path: Path, tmp_path: Path):
     service.close()
 
 
-NAMES = st.text("abcdefghijklmnopqrstuvwxyz-_.*'!ABC", min_size=1, max_size=12)
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz-_.*'!ABC", min_size=1, max_size=12).filter(
+    lambda name: not name.startswith("q-")  # the signature's own
+)
 TEXTS = st.text(st.characters(min_codepoint=0x20, exclude_categories=("Cs",)), max_size=20)
 HEADER_TEXTS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20)
 OBJECT_KEYS = st.text(st.characters(min_codepoint=0x20, exclude_categories=("Cs",)), min_size=1, max_size=30).map(

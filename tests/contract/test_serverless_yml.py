@@ -67,7 +67,7 @@ def test_every_setting_is_passed_through_under_its_own_name():
 
 
 def test_every_setting_that_a_function_reads_is_in_the_list():
-    """A setting added to shared/edge/settings.py must be deployed too."""
+    """A setting added to shared/edge/environment.py must be deployed too."""
     text = (ROOT / "shared" / "edge" / "settings.py").read_text(encoding="utf-8")
     read = set(re.findall(r'"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"', text))
     ours = {name for name in read if not name.startswith("TENCENTCLOUD_")} - {"MAILTRAIL_CLOCK_OFFSET_S"}

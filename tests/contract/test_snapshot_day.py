@@ -15,7 +15,7 @@ from tencentcloud.ses.v20201002.ses_client import SesClient
 from functions.snapshot import handler as snapshot
 from functions.snapshot.pace import Pace
 from localcloud import defaults
-from shared.edge.settings import SettingsError
+from shared.edge.environment import SettingsError
 from shared.edge.timer_event import TimerMessageError
 from tests.event_files import load_event
 from tests.handlers import bucket, records, run, timer

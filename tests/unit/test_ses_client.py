@@ -126,6 +126,33 @@ def test_without_an_endpoint_the_site_is_asked(monkeypatch: pytest.MonkeyPatch, 
     assert asked == [(f"https://{host}/", host, region)]
 
 
+@pytest.mark.parametrize(
+    ("left", "patience"),
+    [
+        (None, (3.0, 10.0)),
+        (60.0, (3.0, 10.0)),
+        (6.0, (3.0, 4.5)),
+        (3.0, (1.5, 1.5)),
+        (1.0, (0.5, 0.5)),
+        (-5.0, (0.5, 0.5)),
+    ],
+)
+def test_nobody_is_waited_for_beyond_the_time_left(
+    monkeypatch: pytest.MonkeyPatch, left: float | None, patience: tuple[float, float]
+):
+    """A function that dies waiting tells nobody what it knows; half a second is always given."""
+    waited: list[Any] = []
+
+    def post(*_: Any, timeout_s: tuple[float, float]) -> transport.Answer:
+        waited.append(timeout_s)
+        return transport.Answer(200, b'{"Response": {}}')
+
+    monkeypatch.setattr("shared.upstream.ses.post", post)
+    time_left_s = None if left is None else lambda: left
+    SesClient(CREDENTIAL, site="cn", clock=lambda: NOW, time_left_s=time_left_s).call("ListSendTasks", {})
+    assert waited == [patience]
+
+
 def test_localcloud_takes_it_and_verifies_the_signature():
     """Accepted with the right key; refused, and never tried again, with a wrong one."""
     with mock_tencent() as cloud:

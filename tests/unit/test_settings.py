@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.edge import settings
-from shared.edge.settings import CredentialSettings, SettingsError
+from shared.edge import clock, settings
+from shared.edge.environment import CredentialSettings, SettingsError
 from shared.trail.store import Place
 
 SHARED = {
@@ -254,16 +254,16 @@ def test_any_environment_is_read_or_refused(environ: dict[str, str]):
 
 def test_the_clock_can_be_moved():
     """By localcloud, through the environment; otherwise it is the machine's."""
-    assert abs(settings.clock({})() - time.time()) < 5
-    assert abs(settings.clock({"MAILTRAIL_CLOCK_OFFSET_S": "-86400.5"})() - (time.time() - 86400.5)) < 5
+    assert abs(clock.clock({})() - time.time()) < 5
+    assert abs(clock.clock({"MAILTRAIL_CLOCK_OFFSET_S": "-86400.5"})() - (time.time() - 86400.5)) < 5
     with pytest.raises(SettingsError):
-        settings.clock({"MAILTRAIL_CLOCK_OFFSET_S": "tomorrow"})
+        clock.clock({"MAILTRAIL_CLOCK_OFFSET_S": "tomorrow"})
 
 
 def test_the_time_left_runs_down_from_the_limit():
     """Less the margin to answer in; 3 s is SCF's own default."""
-    assert 8.5 < settings.time_left({"time_limit_in_ms": 10_000}, margin_s=1.0)() <= 9
-    assert 1.5 < settings.time_left({}, margin_s=1.0)() <= 2
-    left = settings.time_left({"time_limit_in_ms": 1000}, margin_s=2.0)
+    assert 8.5 < clock.time_left({"time_limit_in_ms": 10_000}, margin_s=1.0)() <= 9
+    assert 1.5 < clock.time_left({}, margin_s=1.0)() <= 2
+    left = clock.time_left({"time_limit_in_ms": 1000}, margin_s=2.0)
     assert left() < 0
     assert left() > left() - 1

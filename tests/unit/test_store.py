@@ -32,9 +32,9 @@ KEY = "ledger/send/ab/claim-0.json"
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """Pause in no time, and keep what was asked for; start with cold connections."""
+    """Pause in no time: the clock moves by what was asked for, which is kept. Start with cold connections."""
     asked: list[float] = []
-    monkeypatch.setattr(store_module, "time", SimpleNamespace(sleep=asked.append))
+    monkeypatch.setattr(store_module, "time", SimpleNamespace(sleep=asked.append, monotonic=lambda: sum(asked)))
     store_module._client.cache_clear()
     store_module._warm_session.cache_clear()
     yield asked
@@ -268,6 +268,21 @@ def test_retries_stay_within_the_time_that_is_left(
     with pytest.raises(StoreError):
         Store(PLACE, lambda: 0.0).put("a", b"x")
     assert len(requested) == 1
+
+
+@pytest.mark.parametrize(("left", "paused"), [(None, 3.1), (100.0, 3.1), (2.0, 1.5)])
+def test_a_store_within_a_time_tries_no_longer(
+    cloud: LocalCloud, pauses: list[float], monkeypatch: pytest.MonkeyPatch, left: float | None, paused: float
+):
+    """The shorter of that time and what is left of the invocation; the store itself goes on as before."""
+    monkeypatch.setattr(store_module, "random", SimpleNamespace(uniform=lambda _, longest: longest))
+    fault(cloud, "error", "PutObject")
+    store = Store(PLACE, None if left is None else lambda: left - sum(pauses))
+    with pytest.raises(StoreError):
+        store.within(5.0).put("a", b"x")
+    assert sum(pauses) == pytest.approx(paused)  # 0.1 0.2 0.4 0.8 1.6 3 3…: the next would have ended too late
+    cloud.clear_faults()
+    store.put("a", b"x")
 
 
 def test_a_very_long_trouble_does_not_overflow(cloud: LocalCloud, pauses: list[float], monkeypatch: pytest.MonkeyPatch):

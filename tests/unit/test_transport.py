@@ -91,7 +91,7 @@ def test_a_connection_that_went_stale_is_not_tried_again_blindly():
         assert transport.post(wire.url, BODY, {}, timeout_s=QUICK_S).body == b"{}"
         with pytest.raises(UpstreamUncertain):
             transport.post(wire.url, BODY, {}, timeout_s=QUICK_S)
-        assert len(wire.received) == 2
+        assert len(wire.received) in (1, 2)  # whether the second met the closing or a new connection; never a third
 
 
 def test_a_redirect_is_not_followed():

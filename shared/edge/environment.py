@@ -1,0 +1,184 @@
+"""The environment, read with every problem kept, so that all of them are told at once."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_S = TypeVar("_S")
+
+SHORTEST_SECRET = 12
+"""Characters below which a secret of ours is refused as weak."""
+
+
+class SettingsError(Exception):
+    """The environment is not fit for this function; ``problems`` names every reason."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class CredentialSettings(NamedTuple):
+    """The function's key pair, with the token of its role."""
+
+    secret_id: str
+    secret_key: str
+    token: str
+
+    def __repr__(self) -> str:
+        """Name the key, never show it."""
+        return f"CredentialSettings({self.secret_id[:8]}…)"
+
+
+class BucketSettings(NamedTuple):
+    """Where the trail lies; the fields of shared.trail.store.Place after the credential."""
+
+    bucket: str
+    region: str
+    endpoint: str
+    claim: str
+
+
+class SesSettings(NamedTuple):
+    """Which SES: site, region, endpoint (empty: the site's), permitted requests a second."""
+
+    site: str
+    region: str
+    endpoint: str
+    rate_per_s: float
+
+
+class SendCloudSettings(NamedTuple):
+    """SendCloud's API; ``api_user`` is empty when it is not used."""
+
+    endpoint: str
+    api_user: str
+    api_key: str
+
+    def __repr__(self) -> str:
+        """Name the user, never show the key."""
+        return f"SendCloudSettings({self.api_user} at {self.endpoint})"
+
+
+class Secrets(tuple[str, ...]):
+    """Live secrets of one kind, the newest first, which never show in a log line or a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Say how many there are."""
+        return f"<{len(self)} secrets>"
+
+
+def _with_path(endpoint: str) -> str:
+    """Complete a SendCloud host without a path by that of its generation of documents."""
+    parts = urlsplit(endpoint)
+    if parts.path.strip("/"):
+        return endpoint
+    newer = parts.hostname == "api2.sendcloud.net" or (parts.hostname or "").endswith(".aurorasendcloud.com")
+    return endpoint.rstrip("/") + ("/api" if newer else "/apiv2")
+
+
+class Reader:
+    """Reads settings and keeps the problems; ``done`` raises them together."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def done(self, settings: _S) -> _S:
+        """Return ``settings``, or raise SettingsError with every problem."""
+        if self._problems:
+            raise SettingsError(self._problems)
+        return settings
+
+    def credential(self) -> CredentialSettings:
+        """Read the key pair of the role, or of the SDKs' own names."""
+        # SCF gives the role's key without underscores; the SDKs' own names have them.
+        secret_id = self._first("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRET_ID")
+        secret_key = self._first("TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_SECRET_KEY")
+        token = self._get("TENCENTCLOUD_SESSIONTOKEN") or self._get("TENCENTCLOUD_TOKEN")
+        return CredentialSettings(secret_id, secret_key, token)
+
+    def bucket(self) -> BucketSettings:
+        """Read where the trail lies."""
+        claim = self._choice("MAILTRAIL_CLAIM", ("forbid-overwrite", "append"))
+        name, region = self._required("MAILTRAIL_BUCKET"), self._required("MAILTRAIL_REGION")
+        if name and not re.fullmatch(r"[a-z0-9][a-z0-9-]*-\d+", name):
+            self._problems.append("MAILTRAIL_BUCKET must be <name>-<appid>")
+        return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", scheme="(https?://)?"), claim)
+
+    def ses(self) -> SesSettings:
+        """Read which SES is spoken to, and how fast."""
+        rate = self._get("SES_RATE") or "20"
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", rate) or float(rate) <= 0:
+            self._problems.append("SES_RATE must be a number of requests a second above 0")
+            rate = "1"
+        site = self._choice("SES_SITE", ("cn", "intl"))
+        return SesSettings(site, self._get("SES_REGION"), self._endpoint("SES_ENDPOINT"), float(rate))
+
+    def sendcloud(self) -> SendCloudSettings:
+        """Read SendCloud's API user and endpoint; empty when it is not used."""
+        user, key = self._get("SENDCLOUD_API_USER"), self._get("SENDCLOUD_API_KEY")
+        if bool(user) != bool(key):
+            self._problems.append("SENDCLOUD_API_USER and SENDCLOUD_API_KEY go together")
+        endpoint = self._endpoint("SENDCLOUD_ENDPOINT") or "https://api.sendcloud.net"
+        return SendCloudSettings(_with_path(endpoint), user, key)
+
+    def utc_offset_s(self) -> int:
+        """Read the zone of the days, in seconds east of UTC."""
+        text = self._get("MAILTRAIL_UTC_OFFSET") or "+08:00"
+        match = re.fullmatch(r"([+-])([0-9]{2}):([0-5][0-9])", text)
+        if not match or int(match[2]) > 14:
+            self._problems.append("MAILTRAIL_UTC_OFFSET must look like +08:00")
+            return 0
+        seconds = int(match[2]) * 3600 + int(match[3]) * 60
+        return -seconds if match[1] == "-" else seconds
+
+    def path_secrets(self, name: str) -> Secrets:
+        """Read secrets that stand in a URL's path: one of other characters could never match."""
+        found = self.secrets(name, required=True)
+        if any(not re.fullmatch(r"[A-Za-z0-9._~-]+", secret) for secret in found):
+            self._problems.append(f"{name} may hold letters, digits and . _ ~ - only: it stands in a URL")
+        return found
+
+    def secrets(self, name: str, *, required: bool = False) -> Secrets:
+        """Read live secrets, comma-separated, the newest first."""
+        found = Secrets(part.strip() for part in self._get(name).split(",") if part.strip())
+        if required and not found:
+            self._problems.append(f"{name} is missing")
+        self._problems += [f"{name} holds a secret of under {SHORTEST_SECRET} characters"] * any(
+            len(secret) < SHORTEST_SECRET for secret in found
+        )
+        return found
+
+    def _endpoint(self, name: str, *, scheme: str = "https?://") -> str:
+        value = self._get(name)
+        if value and not re.fullmatch(scheme + r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?", value):
+            self._problems.append(f"{name} must look like https://host")
+            return ""
+        return value
+
+    def _get(self, name: str) -> str:
+        return (self._environ.get(name) or "").strip()
+
+    def _required(self, name: str) -> str:
+        return self._first(name)
+
+    def _first(self, *names: str) -> str:
+        for name in names:
+            if self._get(name):
+                return self._get(name)
+        self._problems.append(f"{names[0]} is missing")
+        return ""
+
+    def _choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self._get(name) or choices[0]
+        if value not in choices:
+            self._problems.append(f"{name} must be one of {', '.join(choices)}")
+        return value
