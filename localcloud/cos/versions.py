@@ -90,12 +90,15 @@ class VersionIndex:
 
     def scan(self, bucket: str, start: bytes, end: bytes, *, after: tuple[bytes, int], limit: int) -> list[Version]:
         """Everything with ``start <= key < end`` by key and newest first, behind the key and serial ``after``."""
-        span = (bucket, start, end)
+        key, serial = after
+        span = (bucket, max(start, key), end)
+        # Each half is read in the order of its own index, and no further than the page.
         query = (
             f"SELECT * FROM (SELECT {CURRENT} AS serial, 0 AS is_marker, {COLUMNS} FROM objects"
-            " WHERE bucket = ? AND key >= ? AND key < ? UNION ALL"
-            f" SELECT {_ALL} FROM versions WHERE bucket = ? AND key >= ? AND key < ?)"
-            " WHERE key > ? OR (key = ? AND serial < ?) ORDER BY key, serial DESC LIMIT ?"
+            " WHERE bucket = ? AND key >= ? AND key < ? AND (key > ? OR ?) ORDER BY key LIMIT ?)"
+            f" UNION ALL SELECT * FROM (SELECT {_ALL} FROM versions"
+            " WHERE bucket = ? AND key >= ? AND key < ? AND (key > ? OR serial < ?)"
+            " ORDER BY key, serial DESC LIMIT ?) ORDER BY key, serial DESC LIMIT ?"
         )
-        values = (*span, *span, after[0], after[0], after[1], limit)
+        values = (*span, key, serial > CURRENT, limit, *span, key, serial, limit, limit)
         return [_version(found) for found in self._db.execute(query, values)]

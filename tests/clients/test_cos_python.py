@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -14,9 +15,7 @@ from tests.clients.recording import recorded
 
 
 def operation(name: str):
-    from qcloud_cos.version import __version__  # noqa: PLC0415 - the SDK has no other place for it
-
-    return recorded("cos-python-sdk-v5", name, version=__version__)
+    return recorded("cos-python-sdk-v5", name, version=version("cos-python-sdk-v5"))
 
 
 @pytest.fixture(params=["ip", "proxy"])
@@ -78,9 +77,9 @@ def test_bucket_configurations(sdk: CosS3Client):
         sdk.delete_object(bucket, "k")
     with operation("bucket versioning"):
         sdk.put_bucket_versioning(bucket, Status="Enabled")
-        version = sdk.put_object(bucket, b"1", "k")["x-cos-version-id"]
+        first = sdk.put_object(bucket, b"1", "k")["x-cos-version-id"]
         sdk.put_object(bucket, b"2", "k")
-        assert sdk.get_object(bucket, "k", VersionId=version)["Body"].get_raw_stream().read() == b"1"
+        assert sdk.get_object(bucket, "k", VersionId=first)["Body"].get_raw_stream().read() == b"1"
         for one in sdk.list_objects_versions(bucket)["Version"]:
             sdk.delete_object(bucket, "k", VersionId=one["VersionId"])
     with operation("create_bucket, delete_bucket"):

@@ -1,0 +1,98 @@
+"""The MIME message as a recipient's server would get it, as far as that is known. Pure."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from localcloud.defaults import SIMULATOR_DOMAIN
+
+if TYPE_CHECKING:
+    from localcloud.console.archive import Mail
+    from localcloud.console.content import Content
+
+# Unfolded up to the limit of RFC 5322 §2.1.1: Python folds a long Message-ID into something that is none.
+POLICY = SMTP.clone(max_line_length=998)
+_OURS = frozenset({"content-type", "content-transfer-encoding", "content-disposition", "mime-version"})
+_WITHOUT_UNSUBSCRIBE = "0"
+
+
+def build_message(mail: Mail, content: Content) -> EmailMessage:
+    """Put headers and parts together. What SES itself would add (DKIM, tracking, its footer) is not imitated."""
+    message = EmailMessage(policy=POLICY)
+    for name, value in _headers(mail):
+        _set(message, name, value)
+    _fill(message, content)
+    for attachment in content.attachments:
+        kind, _ = mimetypes.guess_type(attachment.name)
+        main, sub = (kind or "application/octet-stream").split("/")
+        message.add_attachment(attachment.content, maintype=main, subtype=sub, filename=attachment.name)
+    for number, part in enumerate(one for one in message.walk() if one.is_multipart()):
+        # The same source whenever it is looked at.
+        part.set_boundary(f"=_localcloud_{number}_{mail.message_id[-12:]}")
+    return message
+
+
+def source_of(message: EmailMessage) -> bytes:
+    """Write a message as it stands on the wire, CRLF and all."""
+    return message.as_bytes()
+
+
+def _headers(mail: Mail) -> list[tuple[str, str]]:
+    request = mail.request
+    shown = str(request.get("HeaderFrom") or mail.sender)
+    headers = [("From", _mailbox(shown)), ("To", ", ".join(mail.to)), ("Cc", ", ".join(mail.cc))]
+    headers += [("Sender", _mailbox(mail.sender))] if shown != mail.sender else []
+    headers += [
+        ("Reply-To", str(request.get("ReplyToAddresses") or "")),
+        ("Subject", mail.subject),
+        ("Date", formatdate(mail.accepted_at)),
+        ("Message-ID", mail.smtp_message_id),
+    ]
+    if str(request.get("Unsubscribe") or _WITHOUT_UNSUBSCRIBE) != _WITHOUT_UNSUBSCRIBE:
+        link = f"https://unsubscribe.{SIMULATOR_DOMAIN}/{mail.message_id}"
+        headers += [("List-Unsubscribe", f"<{link}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
+    return [*headers, *_given_headers(request.get("SmtpHeaders"))]
+
+
+def _given_headers(text: object) -> list[tuple[str, str]]:
+    try:
+        given = json.loads(str(text or "{}"))
+    except ValueError:
+        return []
+    pairs = given.items() if isinstance(given, dict) else ()
+    return [(str(name), str(value)) for name, value in pairs if str(name).lower() not in _OURS]
+
+
+def _mailbox(text: str) -> str:
+    alias, _, address = text.rpartition(" <")
+    if not alias:
+        return text
+    try:
+        return str(Address(display_name=alias, addr_spec=address.rstrip(">")))
+    except ValueError:  # SES takes addresses that RFC 5322 does not
+        return text
+
+
+def _set(message: EmailMessage, name: str, value: str) -> None:
+    if not value:
+        return
+    try:
+        message[name] = value
+    except ValueError:  # a header that may be there once only: the caller's own wins
+        del message[name]
+        message[name] = value
+
+
+def _fill(message: EmailMessage, content: Content) -> None:
+    if content.text or not content.html:
+        message.set_content(content.text, cte="quoted-printable")
+    if content.html and content.text:
+        message.add_alternative(content.html, subtype="html", cte="quoted-printable")
+    elif content.html:
+        message.set_content(content.html, subtype="html", cte="quoted-printable")
