@@ -5,6 +5,7 @@ SCF's documented system is CentOS 7 with glibc 2.17, hence manylinux2014; the ru
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -102,9 +103,18 @@ def _download(pins: Iterable[Pin], cache: Path) -> None:
 
 
 def _installed_files(pin: Pin) -> Iterator[tuple[str, Path]]:
-    for file in metadata.distribution(pin.name).files or ():
-        if not file.is_absolute() and ".." not in file.parts and is_needed(file.as_posix()):
-            yield file.as_posix(), Path(str(file.locate()))
+    """Find a package's modules and its licence where it is installed.
+
+    By the package's own folder: an older pip installs an sdist without a list of its files.
+    """
+    spec = importlib.util.find_spec(pin.name)
+    if spec is None or not spec.submodule_search_locations:
+        raise PackageError(f"{pin.name} is not installed as a package; run make")
+    folder = Path(spec.submodule_search_locations[0])
+    inside = [(path.relative_to(folder.parent).as_posix(), path) for path in sorted(folder.rglob("*.py"))]
+    listed = [(file.as_posix(), Path(str(file.locate()))) for file in metadata.distribution(pin.name).files or ()]
+    licences = [(name, path) for name, path in listed if ".dist-info/" in name and path.is_file()]
+    yield from ((name, path) for name, path in inside + licences if is_needed(name))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -6,10 +6,10 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from localcloud.console import render_index
+from localcloud.console.service import Console
 from localcloud.control_hostile import HostileControl
 from localcloud.exchange import Response as Plain
 from localcloud.inputs import parse_clock, parse_limit, parse_seed, parse_timer, parse_whole_number
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from localcloud.console.service import Document
     from localcloud.gateway.environment import Ports
     from localcloud.gateway.runtime import Outcome
     from localcloud.world import LocalCloud
@@ -44,18 +45,18 @@ class Control:
     """
 
     def __init__(
-        self, cloud: LocalCloud, ports: Ports, pool: Executor, *, fire_timer: FireTimer, timer_names: list[str]
+        self, cloud: LocalCloud, ports: Ports, pool: Executor, *, fire_timer: FireTimer, timers: list[dict[str, Any]]
     ) -> None:
         self._cloud = cloud
         self._ports = ports
         self._pool = pool
         self._fire_timer = fire_timer
-        self._timer_names = timer_names
+        self._timer_names = [str(timer["name"]) for timer in timers]
+        self._console = Console(cloud, pool, timers)
 
     def routes(self) -> list[Route]:
-        """Starlette routes of the control plane and of the page at ``/``."""
+        """Starlette routes of the control plane and of the console."""
         return [
-            Route("/", self._index, methods=["GET"]),
             self._route("GET", "health", self._health),
             self._route("POST", "reset", self._reset),
             self._route("GET", "messages", self._messages),
@@ -67,14 +68,25 @@ class Control:
             self._route("POST", "faults", self._add_faults),
             self._route("DELETE", "faults", self._clear_faults),
             self._route("POST", "timers/{name}", self._timer),
-            *(self._route(*one) for one in self._hostile_operations()),
+            *(self._route(*one) for one in self._further_operations()),
+            *(self._document_route(*one) for one in self._console.documents()),
+            self._console.stream_route(),
         ]
 
-    def _hostile_operations(self) -> list[tuple[str, str, Callable[[Query, Any], Answer]]]:
+    def end_streams(self) -> None:
+        """Let the pages go that wait for changes; before the server stops."""
+        self._console.end_streams()
+
+    def close(self) -> None:
+        """Close what the console opened; after the server has stopped."""
+        self._console.close()
+
+    def _further_operations(self) -> list[tuple[str, str, Callable[[Query, Any], Answer]]]:
         def answering(operation: Callable[[Query, Any], Any]) -> Callable[[Query, Any], Answer]:
             return lambda query, body: Answer(operation(query, body))
 
-        return [(method, path, answering(one)) for method, path, one in HostileControl(self._cloud).operations()]
+        operations = [*HostileControl(self._cloud).operations(), *self._console.operations()]
+        return [(method, path, answering(one)) for method, path, one in operations]
 
     def _route(self, method: str, path: str, operation: Callable[[Query, Any], Answer]) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -85,9 +97,14 @@ class Control:
 
         return Route(f"/_local/{path}", endpoint, methods=[method])
 
-    async def _index(self, _request: Request) -> Response:
-        messages = await asyncio.get_running_loop().run_in_executor(self._pool, self._cloud.messages, 50)
-        return HTMLResponse(render_index(messages, self._cloud.clock.now(), self._timer_names))
+    def _document_route(self, path: str, document: Document) -> Route:
+        async def endpoint(request: Request) -> Response:
+            query = {**request.query_params, **request.path_params}
+            headers = dict(request.headers)
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, _fetch, document, query, headers)
+            return Response(answer.body, answer.status, answer.headers)
+
+        return Route(path, endpoint, methods=["GET"])
 
     def _health(self, _query: Query, _body: Any) -> Answer:
         return Answer({"status": "ok", "ports": self._ports._asdict(), "now": iso_utc(self._cloud.clock.now())})
@@ -138,14 +155,26 @@ class Control:
 
 
 def _operate(operation: Callable[[Query, Any], Answer], query: Query, body: bytes) -> Plain:
-    try:
+    def answering() -> Plain:
         answer = operation(query, _parse_json(body))
+        # A key of an object may hold what UTF-8 cannot.
+        content = json.dumps(answer.content, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        return Plain(answer.status, {"Content-Type": "application/json"}, content)
+
+    return _with_problems(answering)
+
+
+def _fetch(document: Document, query: Query, headers: Mapping[str, str]) -> Plain:
+    return _with_problems(lambda: document(query, headers))
+
+
+def _with_problems(answering: Callable[[], Plain]) -> Plain:
+    try:
+        return answering()
     except Invalid as error:
         return problem_response(400, "invalid_request", str(error), error.problems)
     except LookupError as error:
         return problem_response(404, "not_found", str(error.args[0]))
-    content = json.dumps(answer.content, ensure_ascii=False).encode()
-    return Plain(answer.status, {"Content-Type": "application/json"}, content)
 
 
 def _parse_json(body: bytes) -> Any:

@@ -1,6 +1,6 @@
 """Names and keys that localcloud is born with. None of them is a secret; all are documented in docs/localcloud.md."""
 
-SECRET_ID = "AKIDLOCALCLOUD"
+SECRET_ID = "AKIDLOCALCLOUD"  # noqa: S105 - documented local key
 SECRET_KEY = "localcloud-secret-key"  # noqa: S105 - documented local key
 APP_ID = "1250000000"
 BUCKET = f"mailtrail-{APP_ID}"

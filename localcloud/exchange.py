@@ -36,7 +36,7 @@ class Response:
     body: bytes = b""
 
 
-class Dropped(Exception):  # noqa: N818 - it is an event on the wire, not an error of ours
+class Dropped(Exception):
     """The connection closes without an answer (a fault asked for it)."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Router
 
+from localcloud.console.guard import guarded
 from localcloud.control import Control
 from localcloud.defaults import PORT, SES_SITE
 from localcloud.delivery import HttpPost
@@ -128,6 +129,7 @@ class LocalServer:
         listening = ListeningThread(self._apps(stack), sockets)
         stack.callback(listening.stop)
         listening.start()
+        stack.callback(self._plane.end_streams)
         stack.callback(self.cloud.interrupt_delays)
         pump = Pump(self.cloud, self._ticker())
         stack.callback(pump.stop)
@@ -146,10 +148,15 @@ class LocalServer:
         if self._project.find("POST", "/webhook/ses/secret"):
             self.cloud.post = post = HttpPost(self.ports.gateway)
             stack.callback(post.close)
-        names = [timer.name for function in self._project.functions for timer in function.timers]
-        plane = Control(self.cloud, self.ports, control, fire_timer=self.fire_timer, timer_names=names)
+        timers = [
+            {"name": timer.name, "function": function.name, "cron": timer.cron, "enabled": timer.enabled}
+            for function in self._project.functions
+            for timer in function.timers
+        ]
+        self._plane = Control(self.cloud, self.ports, control, fire_timer=self.fire_timer, timers=timers)
+        stack.callback(self._plane.close)
         return {
-            self.ports.gateway: Router(plane.routes(), default=gateway, redirect_slashes=False),
+            self.ports.gateway: guarded(Router(self._plane.routes(), default=gateway, redirect_slashes=False)),
             self.ports.ses: service_app(self.cloud, "ses", services),
             self.ports.cos: service_app(self.cloud, "cos", services),
             self.ports.sendcloud: service_app(self.cloud, "sendcloud", services),

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
-    """Open a fresh LocalCloud at ``NOW``, without the rate limit; a fresh ``send`` instance with it."""
+    """Open a fresh LocalCloud at ``NOW``, without limits of rate; a fresh ``send`` instance with it."""
     from functions.send import submit  # noqa: PLC0415 - most tests need no function
 
     monkeypatch.setattr(submit, "_extras_refused", False)
     with mock_tencent(ses_rate_per_s=0) as opened:
         opened.move_to(NOW)
+        opened.ses.switches.update({"hourly_per_recipient": 0})
         yield opened
 
 

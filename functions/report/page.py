@@ -46,4 +46,7 @@ def build_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\x00", "\ufffd")  # the csv module of Python 3.10 cannot write NUL
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value

@@ -132,7 +132,8 @@ class Archive:
         """Find a mail. Raises LookupError when there is none."""
         for row in self._file.rows(_MAIL, (message_id,)):
             recipients, echo, request = (json.loads(row[index]) for index in (3, 7, 9))
-            return Mail(*row[:3], *recipients, *row[4:7], echo, row[8], request)
+            to, cc, bcc = recipients
+            return Mail(row[0], row[1], row[2], to, cc, bcc, row[4], row[5], row[6], echo, row[8], request)
         raise LookupError(f"There is no mail {message_id}")
 
     def status_rows(self, message_id: str) -> list[StatusRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localcloud.ses.days import format_utc
-from shared.trail.vocabulary import DELIVER_STATUS, UNKNOWN, send_status
+from shared.trail.vocabulary import send_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,9 +54,9 @@ def describe_row(row: StatusRow) -> dict[str, Any]:
     """Return a status row as JSON, its numbers explained."""
     return {
         "send_status": row.send_status,
-        "send_words": send_status(row.send_status).words,
+        "send_words": send_status(row.send_status).text,
         "deliver_status": row.deliver_status,
-        "deliver_words": DELIVER_WORDS.get(row.deliver_status, DELIVER_STATUS.get(row.deliver_status, UNKNOWN).event),
+        "deliver_words": DELIVER_WORDS.get(row.deliver_status, "unknown"),
         "deliver_message": row.deliver_message,
         "requested_at": format_utc(row.request_time),
         "delivered_at": format_utc(row.deliver_time) if row.deliver_time else None,

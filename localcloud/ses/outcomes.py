@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from localcloud.callbacks import NewCallback
 from localcloud.ses import consequences
 from localcloud.ses.addresses import domain_of
-from localcloud.simulator import PROVOCATIONS
 
 if TYPE_CHECKING:
     from localcloud.callbacks import CallbackQueue
     from localcloud.ses.account import Account
+    from localcloud.simulator import Step
 
 EVENT_IDS = {
     "delivered": 1,
@@ -80,9 +80,8 @@ def apply_due(account: Account, callbacks: CallbackQueue, now: float) -> int:
     return len(events)
 
 
-def provoke(account: Account, message_id: str, recipient: str, event: str) -> int:
-    """Let ``event`` (of ``simulator.PROVOCATIONS``) befall a mail now; return how many rows it befalls."""
-    step = PROVOCATIONS[event]
+def provoke(account: Account, message_id: str, recipient: str, step: Step) -> int:
+    """Let ``step`` befall a mail now; return how many rows it befalls."""
     values = (account.clock.now(), *step[1:], message_id, recipient)
     return account.database.change(_PROVOKED, values)
 

@@ -113,16 +113,19 @@ class SesService:
             total += done
         return total
 
-    def provoke(self, *, message_id: str, recipient: str, event: str) -> int:
+    def provoke(self, *, message_id: str, recipient: str, event: str, reason: str = "", link: str = "") -> int:
         """Let something befall a mail that was sent, to whatever address: its row changes and a callback is owed, now.
 
-        ``event``: a key of ``simulator.PROVOCATIONS``, such as ``hard-bounce``, ``open`` or ``complaint``. Returns how
-        many rows it befell. Raises ValueError for another event, LookupError when no such mail was sent.
+        ``event``: a key of ``simulator.PROVOCATIONS``, such as ``hard-bounce``, ``open`` or ``complaint``; ``reason``
+        and ``link``: in place of the event's own. Returns how many rows it befell. Raises ValueError for another event,
+        LookupError when no such mail was sent.
         """
         if event not in PROVOCATIONS:
             raise ValueError(f"event must be one of {', '.join(PROVOCATIONS)}, got {event!r}")
         self.pump()
-        befallen = outcomes.provoke(self._account, message_id, recipient, event)
+        usual = PROVOCATIONS[event]
+        step = usual._replace(reason=reason or usual.reason, link=link or usual.link)
+        befallen = outcomes.provoke(self._account, message_id, recipient, step)
         if not befallen:
             raise LookupError(f"no mail {message_id} to {recipient}")
         self.pump()

@@ -1,5 +1,7 @@
-"""The vendor's own clients, unmodified, against a running localcloud (tencentcloud-sdk-python-ses 3.1.135,
-cos-python-sdk-v5 1.9.44): what they can do with the cloud they can do here, and they fail with the cloud's codes."""
+"""The vendor's own clients, unmodified, against a running localcloud; they fail with the cloud's codes.
+
+tencentcloud-sdk-python-ses 3.1.135, cos-python-sdk-v5 1.9.44.
+"""
 
 from __future__ import annotations
 
