@@ -26,13 +26,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Trigger whose events the functions get.",
 )
+@click.option("--ses-callback", metavar="URL", help="Your own receiver of SES events, instead of the webhook function.")
+@click.option("--sendcloud-callback", metavar="URL", help="The same for SendCloud's.")
 @click.option("--timers/--no-timers", default=True, show_default=True, help="Fire the timers of serverless.yml.")
-def up_command(port: int, data: str, code: str, shape: str, *, timers: bool) -> None:
+def up_command(port: int, data: str, code: str, shape: str, *, timers: bool, **receivers: str | None) -> None:
     """Run a small Tencent Cloud on this machine, with the four functions in it."""
     from localcloud.server import serve  # noqa: PLC0415 - the server is this verb's alone
 
+    urls = {name.removesuffix("_callback"): url for name, url in receivers.items() if url}
+    root = Path(code) if Path(code, "serverless.yml").is_file() else None
+    if root is None:
+        click.echo(f"no serverless.yml in {code}: the services run, without the functions", err=True)
     try:
-        serve(port, Path(data), Path(code), shape=shape, timers=timers, on_ready=_tell)
+        serve(port, Path(data), root, shape=shape, timers=timers, callback_urls=urls, on_ready=_tell)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import urllib3
@@ -90,22 +90,31 @@ class Courier:
         return (None, "the answer was lost by a fault rule") if end is not None else answer
 
 
-class HttpPost:
-    """Carries callbacks over HTTP to the gateway's own webhook routes, on kept-alive connections."""
+def gateway_urls(port: int, secret: str = WEBHOOK_SECRET) -> dict[str, str]:
+    """Return where callbacks go when the functions here take them: the gateway's own webhook routes."""
+    return {source: f"http://127.0.0.1:{port}/webhook/{source}/{secret}" for source in TIMEOUT_S}
 
-    def __init__(self, port: int, secret: str = WEBHOOK_SECRET) -> None:
-        self._secret = secret
-        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=CONNECTIONS, retries=False)
+
+class HttpPost:
+    """Carries callbacks over HTTP on kept-alive connections. ``urls``: source (``ses``, ``sendcloud``) to receiver."""
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self._urls = dict(urls)
+        self._pool = urllib3.PoolManager(maxsize=CONNECTIONS, retries=False)
 
     def __call__(self, callback: Callback) -> Answer:
-        """POST the callback's body; an unreachable or slow receiver is no answer."""
+        """POST the callback's body; an unreachable or slow receiver, or none at all, is no answer."""
+        url = self._urls.get(callback.source)
+        if url is None:
+            return None, "no receiver is set for these callbacks"
         try:
             response = self._pool.request(
                 "POST",
-                f"/webhook/{callback.source}/{self._secret}",
+                url,
                 body=callback.body,
                 headers={"Content-Type": callback.content_type},
                 timeout=TIMEOUT_S[callback.source],
+                redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
             return None, f"{type(error).__name__}: {error}"[:KEPT_ANSWER_CHARS]
@@ -113,4 +122,4 @@ class HttpPost:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        self._pool.clear()

@@ -14,7 +14,7 @@ from starlette.routing import Router
 from localcloud.console.guard import guarded
 from localcloud.control import Control
 from localcloud.defaults import PORT, SES_SITE
-from localcloud.delivery import HttpPost
+from localcloud.delivery import HttpPost, gateway_urls
 from localcloud.door import service_app
 from localcloud.gateway.app import FunctionGateway
 from localcloud.gateway.environment import LOOPBACK, Ports, account_environment, endpoint_environment
@@ -45,10 +45,11 @@ class LocalServer:
     ``code_root``: where ``serverless.yml`` and the functions' entry files are; None serves no functions, and
     callbacks wait in the queue. ``shape``: ``apigw``, ``function-url`` or ``clb``. ``timers``: whether cron fires them.
     ``environment``: variables for the functions, over the local ones. ``ses_rate_per_s``, ``ses_site``: see LocalCloud.
+    ``callback_urls``: ``ses`` and ``sendcloud`` to a receiver of your own, instead of the webhook function here.
     Raises OSError for a taken port, problems.Invalid for a serverless.yml that cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - independent knobs of one machine
         self,
         port: int = 0,
         data: Path | str | None = None,
@@ -59,6 +60,7 @@ class LocalServer:
         environment: Mapping[str, str] | None = None,
         ses_rate_per_s: int = 20,
         ses_site: str = SES_SITE,
+        callback_urls: Mapping[str, str] | None = None,
     ) -> None:
         self._asked_port = port
         self._data = data
@@ -68,6 +70,7 @@ class LocalServer:
         self._extra_environment = dict(environment or {})
         self._ses_rate_per_s = ses_rate_per_s
         self._ses_site = ses_site
+        self._callback_urls = dict(callback_urls or {})
         self._project = Project((), {})
         self._stack = ExitStack()
         self.cloud: LocalCloud
@@ -145,8 +148,9 @@ class LocalServer:
             )
         )
         gateway = FunctionGateway(self._project, self._runtime, self._functions, self.cloud.clock, shape=self._shape)
-        if self._project.find("POST", "/webhook/ses/secret"):
-            self.cloud.post = post = HttpPost(self.ports.gateway)
+        own = gateway_urls(self.ports.gateway) if self._project.find("POST", "/webhook/ses/secret") else {}
+        if receivers := {**own, **self._callback_urls}:
+            self.cloud.post = post = HttpPost(receivers)
             stack.callback(post.close)
         timers = [
             {"name": timer.name, "function": function.name, "cron": timer.cron, "enabled": timer.enabled}
@@ -202,13 +206,14 @@ def serve(
     *,
     shape: str = "apigw",
     timers: bool = True,
+    callback_urls: Mapping[str, str] | None = None,
     on_ready: Callable[[LocalServer], None] | None = None,
 ) -> None:
     """Run until SIGINT or SIGTERM, then stop cleanly. From the main thread; ``on_ready`` is called once it answers."""
     stopping = threading.Event()
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with LocalServer(port, data, code_root, shape=shape, timers=timers) as server:
+        with LocalServer(port, data, code_root, shape=shape, timers=timers, callback_urls=callback_urls) as server:
             if on_ready is not None:
                 on_ready(server)
             stopping.wait()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
 from localcloud import defaults
 from localcloud.server import LocalServer
+from shared.upstream.ses import SesClient
+from shared.upstream.signing import Credential
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,3 +91,44 @@ def test_a_localcloud_that_is_not_there_is_named():
 def test_the_demo_holds():
     """`make demo`: every simulator address shows its outcome in events, status and report."""
     assert mailtrail("demo").stdout.rstrip().endswith("Everything held.")
+
+
+def test_up_without_functions_sends_events_to_a_receiver_of_ones_own(tmp_path):
+    """Somebody who wants nothing of this repository but the local cloud."""
+    received = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as receiver, _serving(receiver):
+        url = f"http://127.0.0.1:{receiver.server_port}/hook"
+        with LocalServer(0, tmp_path, callback_urls={"ses": url}) as server:
+            payload = {
+                "FromEmailAddress": f"a@{defaults.SENDER_DOMAIN}",
+                "Subject": "Hi",
+                "Destination": ["b@example.com"],
+            }
+            template = {"TemplateID": 100091, "TemplateData": '{"code":"1"}'}
+            ses = SesClient(
+                Credential(defaults.SECRET_ID, defaults.SECRET_KEY), site="cn", clock=time.time, endpoint=server.ses_url
+            )
+            message_id = ses.send_email({**payload, "Template": template}).message_id
+            requests.post(f"{server.url}/_local/clock", json={"advance_s": 5}, timeout=30).raise_for_status()
+    assert [(event["event"], event["bulkId"]) for event in received] == [("delivered", message_id)]
+
+
+@contextlib.contextmanager
+def _serving(server):
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
