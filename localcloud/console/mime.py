@@ -32,9 +32,12 @@ def build_message(mail: Mail, content: Content) -> EmailMessage:
         kind, _ = mimetypes.guess_type(attachment.name)
         main, sub = (kind or "application/octet-stream").split("/")
         message.add_attachment(attachment.content, maintype=main, subtype=sub, filename=attachment.name)
-    for number, part in enumerate(one for one in message.walk() if one.is_multipart()):
-        # The same source whenever it is looked at.
-        part.set_boundary(f"=_localcloud_{number}_{mail.message_id[-12:]}")
+    for number, part in enumerate(message.walk()):
+        if number:
+            del part["MIME-Version"]  # add_alternative gives every part one
+        if part.is_multipart():
+            # The same source whenever it is looked at.
+            part.set_boundary(f"=_localcloud_{number}_{mail.message_id[-12:]}")
     return message
 
 

@@ -18,7 +18,7 @@ const PRESETS = [
 
 export function showFaults(main) {
   const table = h("div.scroll-x");
-  const json = h("textarea", { id: "rules", rows: 7, spellcheck: false });
+  const json = h("textarea", { id: "rules", rows: 7, spellcheck: "false" });
   json.value = JSON.stringify(PRESETS[0][2], null, 2);
   const seed = h("input", { id: "seed", inputmode: "numeric", placeholder: "none", size: 8 });
   const clear = button("Clear all", () => attempt(async () => {

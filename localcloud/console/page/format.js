@@ -3,12 +3,12 @@
 const DAY_MS = 86_400_000;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** 12:03 today, 20 Nov before, 20 Nov 2025 in other years; by the simulated clock. */
+/** 12:03 today, 20 Nov 12:03 before, 20 Nov 2025 in other years; by the simulated clock. */
 export function shortTime(iso, nowMs) {
   const at = new Date(iso), now = new Date(nowMs);
   if (Math.floor(at / DAY_MS) === Math.floor(now / DAY_MS)) return iso.slice(11, 16);
   const day = `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}`;
-  return at.getUTCFullYear() === now.getUTCFullYear() ? day : `${day} ${at.getUTCFullYear()}`;
+  return at.getUTCFullYear() === now.getUTCFullYear() ? `${day} ${iso.slice(11, 16)}` : `${day} ${at.getUTCFullYear()}`;
 }
 
 /** 2026-11-21 12:03:04.567 */

@@ -45,7 +45,7 @@ export function openMail(place, id) {
     }
     panel.setAttribute("aria-labelledby", `tab-${name}`);
     panel.className = `panel ${name}`;
-    const click = (link) => timeline.simulate({ event: "click", link });
+    const click = (link, source) => timeline.simulate({ event: "click", link }, source);
     PARTS[name].show(panel, state.mail, click);
   }
 

@@ -15,7 +15,7 @@ const PAGE = 100, MOST = 1000, TYPING_MS = 180;
 export function showMails(main, path) {
   const state = { query: "", outcome: "", next: null, asked: 0, detail: null };
   const search = h("input", {
-    type: "search", id: "search", placeholder: "Search   /", autocomplete: "off", spellcheck: false,
+    type: "search", id: "search", placeholder: "Search   /", autocomplete: "off", spellcheck: "false",
     "aria-label": "Search mails", "aria-describedby": "found",
   });
   const filters = h("div.filters", { role: "group", "aria-label": "Outcome" });

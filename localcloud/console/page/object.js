@@ -13,7 +13,7 @@ export async function showObject(place, bucket, key) {
   const facts = h("p.id");
   replace(place,
     h("header.head", {}, h("a.back", { href: "#/bucket", "aria-label": "Back to the tree" }, "‹ Bucket"),
-      h("h1.key", {}, key), facts),
+      h("h1.object-key", {}, key), facts),
     body);
   if (key.endsWith(".html")) replace(body, sandbox(objectPath(bucket, key, "page"), key));
   const first = await attempt(() => api.lines({ bucket, key }));

@@ -37,12 +37,14 @@ export class Timeline {
       card.dataset.key = key;
     }
     this.first = mail.recipients[0]?.address;
+    this.link = mail.links[0]?.address;
   }
 
-  /** Let something befall the recipient, or the first one. */
+  /** Let something befall the recipient, or the first one. A click is on the mail's first link, if it has one. */
   async simulate(event, source = null, recipient = this.first) {
     await attempt(async () => {
-      await this.onEvent({ recipient, ...event });
+      const link = event.event === "click" && this.link ? { link: this.link } : {};
+      await this.onEvent({ recipient, ...link, ...event });
       toast(`${WORDS[event.event] ?? "Done"}: ${recipient}`);
     }, source);
   }
