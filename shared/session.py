@@ -14,11 +14,16 @@ from urllib.parse import quote, urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
     from urllib3.connectionpool import ConnectionPool
+
+
+def _cut(url: str) -> tuple[str, str]:
+    """Cut a URL into its origin and what stands in the request line."""
+    place = url.find("/", len("https://"))
+    return (url, "/") if place < 0 else (url[:place], url[place:])
 
 
 class WarmAdapter(HTTPAdapter):
@@ -30,18 +35,21 @@ class WarmAdapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
         """Return the origin's pool. One session verifies in one way, so the origin is all that tells pools apart."""
-        url = request.url or ""
-        cut = url.find("/", len("https://"))
-        origin = url if cut < 0 else url[:cut]
+        origin, _ = _cut(request.url or "")
         if origin not in self._pools:
             self._pools[origin] = super().get_connection_with_tls_context(request, *args, **options)
         return self._pools[origin]
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002 - requests' signature
+        """Return what stands in the request line: never absolute, because there is no proxy."""
+        return _cut(request.url or "")[1]
 
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
         """Wrap an answer. Neither service sets cookies; both answer in UTF-8."""
         response = requests.Response()
         response.status_code = resp.status
-        response.headers = CaseInsensitiveDict(resp.headers)
+        # urllib3's own headers know no case either; requests would copy them one by one.
+        response.headers = resp.headers  # type: ignore[assignment]
         response.encoding = "utf-8"
         response.raw = resp
         response.reason = resp.reason or ""

@@ -43,16 +43,18 @@ export function toast(text, isError = false) {
   setTimeout(() => note.remove(), isError ? 8000 : 3000);
 }
 
-/** Run something that may fail, and say so when it does. The button that asked for it waits meanwhile. */
+/** Run something that may fail, and say so when it does. The button that asked for it is busy meanwhile. */
 export async function attempt(action, source = null) {
-  if (source) source.disabled = true;
+  // Not disabled: a disabled button loses the focus.
+  if (source?.ariaBusy === "true") return undefined;
+  if (source) source.ariaBusy = "true";
   try {
     return await action();
   } catch (error) {
     toast(error.message, true);
     return undefined;
   } finally {
-    if (source) source.disabled = false;
+    if (source) source.ariaBusy = "false";
   }
 }
 

@@ -56,9 +56,9 @@ export function showTime(main) {
 
 function timer({ name, function: owner, cron, enabled }) {
   const outcome = h("div.outcome", { role: "status" });
-  const fire = button("Fire now", async () => {
+  const fire = button("Fire now", () => attempt(run, fire), { "aria-label": `Fire ${name} now` });
+  async function run() {
     replace(outcome, h("p.dim", {}, "running…"));
-    fire.disabled = true;
     const started = performance.now();
     try {
       const value = await api.fireTimer(name);
@@ -66,8 +66,7 @@ function timer({ name, function: owner, cron, enabled }) {
     } catch (error) {
       replace(outcome, h("p.bad", {}, error.message));
     }
-    fire.disabled = false;
-  }, { "aria-label": `Fire ${name} now` });
+  }
   return h("div.timer", {},
     h("div", {}, h("strong", {}, name), h("span.dim", {}, ` ${owner} · `), h("code", {}, cron), !enabled && h("span.dim", {}, " · off")),
     fire, outcome);
