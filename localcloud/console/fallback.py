@@ -22,7 +22,7 @@ FRAGMENT = """<h1>localcloud</h1>
 
 
 def render_fallback(messages: Iterable[Mapping[str, Any]], now: float, timers: Sequence[str]) -> str:
-    """Render the fragment; ``messages`` as SesService.messages gives them, ``now`` in epoch seconds."""
+    """Render the fragment; ``messages`` as Archive.page gives them, ``now`` in epoch seconds."""
     rows = "\n".join(_row(_cell(message.get(column)) for column in COLUMNS) for message in messages)
     return FRAGMENT.format(
         now=iso_utc(now),

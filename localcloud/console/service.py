@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BROWSE_DEFAULT, BROWSE_MAX = 200, 1000
 LINES_DEFAULT, LINES_MAX = 200, 2000
+FALLBACK_MAILS = 50
+"""Shown to browsers without script."""
 
 
 class Console:
@@ -78,7 +80,8 @@ class Console:
 
     def _index(self) -> Response:
         names = [str(timer["name"]) for timer in self._timers]
-        return assets.index(self._cloud.messages(50), self._cloud.clock.now(), names)
+        latest, _ = self._archive.page([], None, FALLBACK_MAILS)
+        return assets.index(latest, self._cloud.clock.now(), names)
 
     def _simulate(self, body: Any) -> Any:
         event = parse_event(body)

@@ -425,3 +425,28 @@ def test_an_open_stream_does_not_keep_the_server_from_stopping() -> None:
         stopping = time.perf_counter()
     assert time.perf_counter() - stopping < 2
     connection.close()
+
+
+def test_the_shown_sender_and_the_callers_own_headers_win(server: LocalServer) -> None:
+    own = {"Subject": "mine", "X-Ü": "no name", "X-Long": "ü" * 900, "Date": "whenever"}
+    server.cloud.ses.switches.update({"allow_simple": True})
+    message_id = send_email(
+        server,
+        FromEmailAddress="bounce@mail.example.com",
+        HeaderFrom="shown@mail.example.com",
+        Template=None,
+        Simple={"Html": b64("<p>only")},
+        SmtpHeaders=json.dumps({name: value for name, value in own.items() if name.isascii()}),
+    )
+    message = email.message_from_bytes(call(f"{server.url}/_local/mails/{message_id}/source").body, policy=default)
+    assert (message["From"], message["Sender"]) == ("shown@mail.example.com", "bounce@mail.example.com")
+    assert (message.get_all("Subject"), message["X-Long"]) == (["mine"], "ü" * 900)
+    assert message.get_content_type() == "text/html"
+
+
+@pytest.mark.parametrize("headers", ["no json", "[1]", '{"a": 1}', '{"": "x"}', '{"x y": "z"}', '{"Z": "a\\nb"}'])
+def test_headers_that_ses_did_not_look_at_do_no_harm(server: LocalServer, headers: str) -> None:
+    server.cloud.ses.switches.update({"smtp_headers": "ignore"})
+    message_id = send_email(server, SmtpHeaders=headers, SmtpMessageId="=?utf-8?q?odd?=")
+    assert call(f"{server.url}/_local/mails/{message_id}/source").status == 200
+    assert mail_of(server, message_id)["headers"]

@@ -17,11 +17,15 @@ export class MailRows {
     return this.rows.size;
   }
 
-  /** Show these mails, in this order, and no others. */
-  set(mails) {
+  /** Show these mails, in this order; and after them, if there are older ones, those that were shown before.
+   * Returns whether there were such. */
+  set(mails, isMore) {
     const before = this.rows;
     this.rows = new Map();
     for (const mail of mails) this.rows.set(mail.message_id, this.#row(mail, before.get(mail.message_id)));
+    const oldest = mails.at(-1)?.number ?? 0;
+    const tail = isMore ? [...before].filter(([, row]) => row.number < oldest) : [];
+    for (const [id, row] of tail) this.rows.set(id, row);
     for (const [id, row] of before) if (!this.rows.has(id)) row.element.remove();
     let place = this.element.firstElementChild;
     for (const { element } of this.rows.values()) {
@@ -29,6 +33,7 @@ export class MailRows {
       else this.element.insertBefore(element, place);
     }
     this.isFirst = false;
+    return tail.length > 0;
   }
 
   append(mails) {
@@ -37,6 +42,7 @@ export class MailRows {
       this.rows.set(mail.message_id, row);
       this.element.append(row.element);
     }
+    return false;
   }
 
   select(id) {
@@ -71,7 +77,7 @@ export class MailRows {
     element.replaceChildren(link);
     if (!old && !this.isFirst && !isOlder) element.classList.add("fresh");
     if (mail.message_id === this.selected) link.setAttribute("aria-current", "true");
-    return { key, element };
+    return { key, element, number: mail.number };
   }
 
   #mark(id, isSelected) {

@@ -1,7 +1,7 @@
 // The mails: the list on one side, one mail on the other; on a phone, one after the other.
 
 import { api } from "./api.js";
-import { badge, empty, h, replace } from "./dom.js";
+import { attempt, badge, empty, h, replace } from "./dom.js";
 import { number } from "./format.js";
 import { known, onChange } from "./live.js";
 import { openMail } from "./mail.js";
@@ -13,7 +13,7 @@ const OUTCOMES = [
 const PAGE = 100, MOST = 1000, TYPING_MS = 180;
 
 export function showMails(main, path) {
-  const state = { query: "", outcome: "", next: null, asked: 0, detail: null };
+  const state = { query: "", outcome: "", next: null, asked: 0, isLoading: false, isNew: true, detail: null };
   const search = h("input", {
     type: "search", id: "search", placeholder: "Search   /", autocomplete: "off", spellcheck: "false",
     "aria-label": "Search mails", "aria-describedby": "found",
@@ -22,8 +22,8 @@ export function showMails(main, path) {
   const found = h("p.found", { id: "found", role: "status" });
   const more = h("div.more", { "aria-hidden": "true" });
   const rows = new MailRows((id) => (location.hash = `#/mails/${encodeURIComponent(id)}`));
-  const list = h("section.list", { "aria-label": "Mails" },
-    h("div.bar", {}, search, filters), h("div.scroll", {}, rows.element, found, more));
+  const scroll = h("div.scroll", {}, rows.element, found, more);
+  const list = h("section.list", { "aria-label": "Mails" }, h("div.bar", {}, search, filters), scroll);
   const detail = h("section.detail", { "aria-label": "Mail" });
   replace(main, h("div.mails", {}, list, detail));
 
@@ -36,16 +36,30 @@ export function showMails(main, path) {
     filters.append(chip);
   }
 
+  /** Ask for the newest mails, once more as many as are shown; or for older ones. */
   async function load({ isMore = false, limit = PAGE } = {}) {
-    const ticket = ++state.asked;
-    const before = isMore ? state.next : null;
-    const { query, outcome } = state;
-    const page = await api.mails({ query, outcome, before, limit });
-    if (ticket !== state.asked) return; // a later question has been asked meanwhile
-    state.next = page.next;
-    if (isMore) rows.append(page.mails);
-    else rows.set(page.mails);
+    const { query, outcome, asked } = state;
+    const page = await api.mails({ query, outcome, before: isMore ? state.next : null, limit });
+    if (asked !== state.asked) return; // another search has begun meanwhile
+    // What was found by an earlier search does not stay below what was found by this one.
+    const isTail = isMore ? rows.append(page.mails) : rows.set(page.mails, page.next !== null && !state.isNew);
+    if (isMore || !isTail) state.next = page.next;
+    if (!isMore) state.isNew = false;
     describe(page);
+    // Told again whether the end is in sight: it may never have left it.
+    watcher.unobserve(more);
+    watcher.observe(more);
+  }
+
+  function begin() {
+    state.asked += 1;
+    state.next = null;
+    state.isNew = true;
+    scroll.scrollTop = 0;
+    return load().catch((error) => {
+      rows.set([], false);
+      replace(found, empty("Nothing found", error.message));
+    });
   }
 
   function describe(page) {
@@ -59,7 +73,7 @@ export function showMails(main, path) {
   function choose(outcome) {
     state.outcome = outcome;
     for (const chip of filters.children) chip.setAttribute("aria-pressed", String(chip.dataset.outcome === outcome));
-    load();
+    begin();
   }
 
   let typing = 0;
@@ -67,14 +81,15 @@ export function showMails(main, path) {
     clearTimeout(typing);
     typing = setTimeout(() => {
       state.query = search.value.trim();
-      load().catch((error) => replace(found, empty("Nothing found", error.message)));
+      begin();
     }, TYPING_MS);
   });
 
   const watcher = new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting) && state.next) load({ isMore: true });
-  }, { root: list.querySelector(".scroll"), rootMargin: "600px" });
-  watcher.observe(more);
+    if (!entries.at(-1).isIntersecting || !state.next || state.isLoading) return;
+    state.isLoading = true;
+    attempt(() => load({ isMore: true, limit: 2 * PAGE })).finally(() => (state.isLoading = false));
+  }, { root: scroll, rootMargin: "1200px" });
 
   function open(id) {
     state.detail?.close();
@@ -90,7 +105,7 @@ export function showMails(main, path) {
     if (key === "/") search.focus();
     else if (key === "j" || key === "k") rows.step(key === "j" ? 1 : -1);
     else if (key === "Escape") escape(event);
-    else if (key === "Enter" && !event.target.closest("button, a, summary")) state.detail?.focus();
+    else if (key === "Enter" && !event.target.closest("button, a:not([aria-current]), summary")) state.detail?.focus();
     else return Boolean(state.detail?.onkey(event));
     return true;
   }
@@ -104,7 +119,7 @@ export function showMails(main, path) {
   }
 
   const stop = onChange(["mails", "clock"], refresh);
-  load();
+  begin();
   open(path[0]);
   return {
     update: ([id]) => open(id),
