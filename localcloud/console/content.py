@@ -73,6 +73,10 @@ class _Reader(HTMLParser):
         self.remote: list[str] = []
         self._is_inside = False
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:  # noqa: ARG002 - its signature
+        """Pass over ``<![`` as browsers do; Python's own raises AssertionError for what it does not know."""
+        return self.parse_bogus_comment(i)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note what an element points at."""
         values = {name: value or "" for name, value in attrs}

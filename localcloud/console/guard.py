@@ -1,8 +1,9 @@
 """Who may use the console and the control plane: this machine's own programs, and pages that we served ourselves.
 
 A page of somebody else's must neither read nor change anything, whatever it makes a browser do: a host name that it has
-pointed at 127.0.0.1 is refused by the Host header, a form or a fetch of its own by Origin, Sec-Fetch-Site and the
-content type; and no answer carries a CORS header, so that it could not be read.
+pointed at 127.0.0.1 is refused by the Host header, a form or a fetch of its own by Origin and Sec-Fetch-Site, which
+every browser sends with it; and no answer carries a CORS header, so that it could not be read. Programs send neither,
+and whatever content type their library makes up (curl -d, urllib).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def guarded(app: Asgi) -> Asgi:
             return
 
         async def send_with_headers(message: dict[str, object]) -> None:
+            """Add HEADERS."""
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message["headers"], *HEADERS]}  # type: ignore[misc]
             await send(message)
@@ -63,9 +65,4 @@ def refuse(method: str, headers: dict[str, str]) -> Response | None:
     is_ours = headers.get("origin", f"http://{host}") == f"http://{host}"
     if not is_ours or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return problem_response(403, "forbidden_origin", "Another page may not change anything here.")
-    # A form cannot say application/json. Programs may say nothing: a browser that says nothing has said its Origin.
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        detail = "Send JSON, as Content-Type: application/json (curl: -H 'Content-Type: application/json')."
-        return problem_response(415, "unsupported_media_type", detail)
     return None

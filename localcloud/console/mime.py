@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from email.headerregistry import Address
+import re
+from email.headerregistry import (
+    ContentDispositionHeader,
+    ContentTransferEncodingHeader,
+    ContentTypeHeader,
+    HeaderRegistry,
+)
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localcloud.defaults import SIMULATOR_DOMAIN
 
@@ -16,8 +22,20 @@ if TYPE_CHECKING:
     from localcloud.console.archive import Mail
     from localcloud.console.content import Content
 
+_REGISTRY = HeaderRegistry(use_default_map=False)
+_STRUCTURED: tuple[tuple[str, Any], ...] = (
+    ("content-type", ContentTypeHeader),
+    ("content-disposition", ContentDispositionHeader),
+    ("content-transfer-encoding", ContentTransferEncodingHeader),
+)
+for _name, _kind in _STRUCTURED:
+    _REGISTRY.map_to_type(_name, _kind)
+# Header values are text: SES takes much that Python's parsers of addresses, dates and ids stumble over.
 # Unfolded up to the limit of RFC 5322 §2.1.1: Python folds a long Message-ID into something that is none.
-POLICY = SMTP.clone(max_line_length=998)
+POLICY = SMTP.clone(max_line_length=998, header_factory=_REGISTRY)
+_NAME = re.compile(r"[!-9;-~]+")
+_SPECIAL = re.compile(r'[()<>@,:;\\".\[\]]')  # of RFC 5322 §3.2.3: a name with one of them is quoted
+_LINE_BREAK = re.compile(r"[\r\n]+")
 _OURS = frozenset({"content-type", "content-transfer-encoding", "content-disposition", "mime-version"})
 _WITHOUT_UNSUBSCRIBE = "0"
 
@@ -74,22 +92,16 @@ def _given_headers(text: object) -> list[tuple[str, str]]:
 
 def _mailbox(text: str) -> str:
     alias, _, address = text.rpartition(" <")
-    if not alias:
+    if not alias or alias.startswith('"') or not _SPECIAL.search(alias):
         return text
-    try:
-        return str(Address(display_name=alias, addr_spec=address.rstrip(">")))
-    except ValueError:  # SES takes addresses that RFC 5322 does not
-        return text
+    quoted = re.sub(r'([\\"])', r"\\\1", alias)
+    return f'"{quoted}" <{address}'
 
 
 def _set(message: EmailMessage, name: str, value: str) -> None:
-    if not value:
-        return
-    try:
-        message[name] = value
-    except ValueError:  # a header that may be there once only: the caller's own wins
-        del message[name]
-        message[name] = value
+    if value and _NAME.fullmatch(name):
+        del message[name]  # the caller's own wins
+        message[name] = _LINE_BREAK.sub(" ", value)
 
 
 def _fill(message: EmailMessage, content: Content) -> None:
