@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.trail.store import Store
+
+
+class BrokenPartError(Exception):
+    """A part is missing or was changed: numbers from it would be wrong, so none are given."""
 
 
 class Snapshot(NamedTuple):
@@ -56,4 +61,7 @@ def _iter_lines(store: Store, prefix: str) -> Iterator[dict[str, Any]]:
 
 def _iter_parts(store: Store, manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for part in manifest.get("parts", ()):
-        yield from decode_lines((store.get(part["key"]) or b"").splitlines())
+        body = store.get(part["key"]) or b""
+        if hashlib.sha256(body).hexdigest() != part["sha256"]:
+            raise BrokenPartError(f"{part['key']} is not what its manifest says")
+        yield from decode_lines(body.splitlines())

@@ -34,13 +34,20 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
         return problem_reply(problem, request_id)
     except StoreError as error:
         log("ERROR", "trail unavailable", request_id=request_id, operation=error.operation, code=error.code)
-        unavailable = Problem(503, "trail_unavailable", "nothing was sent", retry_safe=True, retry_after_s=5)
-        return problem_reply(unavailable, request_id)
+        return problem_reply(_unavailable(error), request_id)
     except SettingsError as error:
         log("ERROR", "misconfigured", request_id=request_id, problems=error.problems)
         return problem_reply(Problem(500, "misconfigured", "the function's settings are incomplete"), request_id)
     log("INFO", "answered", request_id=request_id, status=status, message_id=answer.get("message_id"))
     return json_reply(status, answer)
+
+
+def _unavailable(error: StoreError) -> Problem:
+    if isinstance(error, ledger.ClaimInDoubtError):
+        return Problem(
+            503, "trail_unavailable", "nothing was sent; this Idempotency-Key may stay in doubt, use another"
+        )
+    return Problem(503, "trail_unavailable", "nothing was sent", retry_safe=True, retry_after_s=5)
 
 
 def _authorize(request: HttpRequest, settings: SendSettings) -> None:
@@ -67,8 +74,8 @@ def _route(request: HttpRequest, office: Office) -> tuple[int, dict[str, Any]]:
     if request.method != "POST" or rest:
         raise Problem(405, "method_not_allowed", "POST /send, or GET /send/{idempotency_key}")
     key = request.headers.get("idempotency-key", "").strip()
-    if len(key) > ledger.LONGEST_KEY:
-        raise Problem(400, "invalid_request", f"an Idempotency-Key has at most {ledger.LONGEST_KEY} characters")
+    if key and not ledger.KEY.fullmatch(key):
+        raise Problem(400, "invalid_request", f"Idempotency-Key: {ledger.KEY_RULE}")
     body = parse_body(request.body)
     mail = parse_mail(body, SITES[office.settings.ses.site].unsubscribe)
     return 202, send_mail(office, mail, body, key)

@@ -9,22 +9,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.trail.layout import claim_key, outcome_key
+from shared.trail.layout import abandoned_key, claim_key, outcome_key
 from shared.trail.records import VERSION, content_hash, encode_line, iso
+from shared.trail.store import Store, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from shared.trail.store import Store
+    from collections.abc import Callable, Mapping
 
 CLAIMED = "claimed"
 SENT = "sent"
 REFUSED = "refused"
 UNCERTAIN = "uncertain"
-LONGEST_KEY = 256
+KEY = re.compile(r"(?=.{1,256}$)[\x20-\x2e\x30-\x7e]+(/[\x20-\x2e\x30-\x7e]+)*")
+KEY_RULE = "1 to 256 printable ASCII characters, no slash at either end and none beside another"
+"""What GET /send/{key} can name as well."""
+
+
+TIME_TO_ABANDON_S = 1.0
+ABANDONED: dict[str, Any] = {"state": REFUSED, "answer": {"retry_safe": True, "code": "trail_unavailable"}}
+"""What a claim amounts to whose maker gave up before SES was called."""
+
+
+class ClaimInDoubtError(StoreError):
+    """Nothing was sent, but a claim may have been written that nobody can settle."""
 
 
 class Entry(NamedTuple):
@@ -46,20 +57,33 @@ class Claim(NamedTuple):
 
 def key_hash(key: str) -> str:
     """Return the hash under which a key is kept; keys may hold personal data."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def look_up(store: Store, key_sha256: str) -> Entry | None:
     """Return the newest entry of a key, or None when it was never used. Raises StoreError. LIST is not needed."""
-    entry = None
-    generation = 0
-    while claim := store.get(claim_key(key_sha256, generation)):
-        outcome = json.loads(store.get(outcome_key(key_sha256, generation)) or b"{}")
-        entry = Entry(generation, outcome.get("state", CLAIMED), json.loads(claim), outcome.get("answer", {}))
-        if not may_follow(entry):
-            return entry
-        generation += 1
-    return entry
+    generation, claim = _newest(store, key_sha256)
+    if claim is None:
+        return None
+    line = json.loads(claim)
+    outcome = json.loads(store.get(outcome_key(key_sha256, generation)) or b"{}")
+    if not outcome and store.get(abandoned_key(key_sha256, generation, line["nonce"])):
+        outcome = ABANDONED
+    return Entry(generation, outcome.get("state", CLAIMED), line, outcome.get("answer", {}))
+
+
+def _newest(store: Store, key_sha256: str) -> tuple[int, bytes | None]:
+    """Find the last of the generations, which have no gaps, in as many steps as their number has digits in binary."""
+    low, found = 0, store.get(claim_key(key_sha256, 0))
+    step = 1
+    while found is not None and (claim := store.get(claim_key(key_sha256, low + step))) is not None:
+        low, found, step = low + step, claim, step * 2
+    high = low + step
+    while found is not None and high - low > 1:
+        middle = (low + high) // 2
+        claim = store.get(claim_key(key_sha256, middle))
+        low, found, high = (middle, claim, high) if claim is not None else (low, found, middle)
+    return low, found
 
 
 def may_follow(entry: Entry) -> bool:
@@ -67,23 +91,47 @@ def may_follow(entry: Entry) -> bool:
     return entry.state == REFUSED and bool(entry.answer.get("retry_safe"))
 
 
-def take_claim(store: Store, key_sha256: str, body: Mapping[str, Any], *, at: float) -> Claim | Entry:
+def take_claim(
+    store: Store, key_sha256: str, body: Mapping[str, Any], *, at: float, check_time: Callable[[], None]
+) -> Claim | Entry:
     """Take the right to send, or return the entry that stands in the way. Raises StoreError.
 
     The first claim is made without looking: most keys are new, and the write itself tells when one is not.
+    ``check_time`` raises when a claim could not be used any more, before it is made.
     """
     body_sha256 = content_hash(body)
     generation = 0
     while True:
-        line = {"v": VERSION, "at": iso(at), "state": CLAIMED, "body_sha256": body_sha256}
+        check_time()
         # The nonce makes each claimant's bytes its own: a late acknowledgement is told from a rival by them.
-        claim = encode_line({**line, "nonce": secrets.token_hex(8)})
-        if store.create_if_absent(claim_key(key_sha256, generation), claim):
+        nonce = secrets.token_hex(8)
+        line = {"v": VERSION, "at": iso(at), "state": CLAIMED, "body_sha256": body_sha256, "nonce": nonce}
+        try:
+            created = store.create_if_absent(claim_key(key_sha256, generation), encode_line(line))
+        except StoreError as error:
+            _abandon(store, key_sha256, generation, nonce, may_exist=error.unanswered)
+            raise
+        if created:
             return Claim(key_sha256, generation, body_sha256)
         entry = look_up(store, key_sha256)
         if entry is not None and (entry.claim["body_sha256"] != body_sha256 or not may_follow(entry)):
             return entry
         generation = 0 if entry is None else entry.generation + 1
+
+
+def _abandon(store: Store, key_sha256: str, generation: int, nonce: str, *, may_exist: bool) -> None:
+    """Say that the claim of this nonce, if COS has it after all, was never used.
+
+    Raises ClaimInDoubtError when that cannot be written either and the claim may exist: nobody could pass it.
+    """
+    try:
+        store.within(TIME_TO_ABANDON_S).put(
+            abandoned_key(key_sha256, generation, nonce), encode_line(ABANDONED), content_type="application/json"
+        )
+    except StoreError as error:
+        if not may_exist:
+            return
+        raise ClaimInDoubtError(error.operation, error.code, status=error.status, retry_safe=False) from error
 
 
 def settle(store: Store, claim: Claim, state: str, answer: Mapping[str, Any], *, at: float) -> None:

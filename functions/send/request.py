@@ -51,7 +51,7 @@ _MEMBERS = frozenset(
 def parse_body(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a request body. Raises Problem (400)."""
     try:
-        value = json.loads(body)
+        value = json.loads(body.decode("utf-8-sig"))
         # NaN is not JSON, and half a surrogate pair has no UTF-8: neither can be sent on.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:

@@ -39,6 +39,12 @@ class Office(NamedTuple):
     clock: Callable[[], float]
     time_left_s: Callable[[], float]
 
+    def check_time(self) -> None:
+        """Raise Problem (503) when too little time is left to hear SES's answer."""
+        if self.time_left_s() < TIME_FOR_SES_S:
+            detail = "the trail took too long; nothing was sent"
+            raise Problem(503, "out_of_time", detail, retry_safe=True, retry_after_s=1)
+
     def briefly(self) -> Store:
         """Return the store for what follows SES's answer: with retries, but not for long."""
         return self.store.within(TIME_TO_REMEMBER_S)
@@ -53,7 +59,7 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
         answer = _send(office, mail, reference=secrets.token_hex(16))
         _keep(office, mail, answer, key_sha256=None)
         return answer
-    claim = ledger.take_claim(office.store, ledger.key_hash(key), body, at=office.clock())
+    claim = ledger.take_claim(office.store, ledger.key_hash(key), body, at=office.clock(), check_time=office.check_time)
     if isinstance(claim, ledger.Entry):
         return _answer_again(claim, body, office.clock())
     answer = _send_claimed(office, mail, claim)
@@ -104,8 +110,7 @@ def _problem_members(problem: Problem) -> dict[str, Any]:
 
 
 def _send(office: Office, mail: Mail, *, reference: str) -> dict[str, Any]:
-    if office.time_left_s() < TIME_FOR_SES_S:
-        raise Problem(503, "out_of_time", "the trail took too long; nothing was sent", retry_safe=True, retry_after_s=1)
+    office.check_time()
     accepted, warnings = submit(office.ses, office.settings, mail, reference)
     answer: dict[str, Any] = {
         "message_id": accepted.message_id,

@@ -48,6 +48,7 @@ def snapshot_status(desk: Desk, ses: ses_api.SesClient, day: str) -> Manifest:
 
     There is no total: a page that is not full is the last one.
     """
+    desk.check_time()
     writer = PassWriter(desk.store, "status", day, desk.now())
     offset = 0
     while True:
@@ -62,6 +63,7 @@ def snapshot_status(desk: Desk, ses: ses_api.SesClient, day: str) -> Manifest:
 
 def snapshot_sendcloud(desk: Desk, client: sendcloud_api.SendCloudClient, day: str) -> Manifest:
     """Page emailStatus of ``day`` to its last page. Raises OutOfTimeError, UpstreamError, StoreError."""
+    desk.check_time()
     writer = PassWriter(desk.store, "sendcloud", day, desk.now())
     start = 0
     while True:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from shared.trail.layout import manifest_key, part_key
+from shared.trail.layout import manifest_key, part_key, pass_claim_key
 from shared.trail.records import VERSION, encode_line
 
 if TYPE_CHECKING:
@@ -64,10 +65,17 @@ class PassWriter:
         self._day = day
         self._started_at = started_at
         self._before = read_manifest(store, source, day)
-        self._number = (self._before["passes"] if self._before else 0) + 1
+        self._number = self._take_number((self._before["passes"] if self._before else 0) + 1)
         self._parts: list[Part] = []
         self._lines: list[bytes] = []
         self._pages = 0
+
+    def _take_number(self, number: int) -> int:
+        """Take a pass number that no other run has: two runs at once must not write each other's parts."""
+        claim = encode_line({"v": VERSION, "at": self._started_at, "nonce": secrets.token_hex(8)})
+        while not self._store.create_if_absent(pass_claim_key(self._source, self._day, number), claim):
+            number += 1
+        return number
 
     def add(self, records: list[Mapping[str, Any]]) -> None:
         """Take one page of records in. Raises StoreError."""

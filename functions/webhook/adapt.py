@@ -78,8 +78,21 @@ def adapt_sendcloud(raw: Any, *, received_s: float, verified: bool) -> list[Fact
     recipients, ids = _list(fields.get("recipientarray")), _list(fields.get("emailids"))
     if fields.get("recipient") or not recipients or len(ids) != len(recipients):
         return [_adapt_sendcloud_one(raw, fields, received_s=received_s, verified=verified)]
-    each = [fields | {"recipient": to, "emailid": email_id} for to, email_id in zip(recipients, ids, strict=True)]
-    return [_adapt_sendcloud_one(raw, one, received_s=received_s, verified=verified) for one in each]
+    return [
+        _adapt_sendcloud_one(
+            _only(raw, to, email_id),
+            fields | {"recipient": to, "emailid": email_id},
+            received_s=received_s,
+            verified=verified,
+        )
+        for to, email_id in zip(recipients, ids, strict=True)
+    ]
+
+
+def _only(raw: Mapping[str, Any], recipient: Any, email_id: Any) -> dict[str, Any]:
+    """Return the object as if it told of one recipient: each with all the others would grow with their square."""
+    one = {"recipientarray": [recipient], "emailids": [email_id]}
+    return {name: one.get(str(name).lower(), value) for name, value in raw.items()}
 
 
 def _adapt_sendcloud_one(raw: Any, fields: Mapping[str, Any], *, received_s: float, verified: bool) -> Fact:

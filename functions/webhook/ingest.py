@@ -35,6 +35,8 @@ class Desk(NamedTuple):
     received_s: float
 
 
+FEW_HOURS = 8
+"""Hours of one callback that are written one after the other; more are written this many at once."""
 MOST_APART = 20
 """Elements of one callback that are quarantined one by one; when there are more, the whole body is, once."""
 
@@ -59,13 +61,24 @@ def ingest(
             continue
         for fact in facts:
             hours.setdefault(day_and_hour(fact.occurred_s, desk.utc_offset_s), []).append(fact)
-    for (day, hour), facts in hours.items():
-        _put(desk.store, day, hour, facts)
-    if len(odd) > MOST_APART:
-        odd = [(body, f"{len(odd)} elements are no events")]
+    _put_all(desk.store, hours)
+    if odd and (not hours or len(odd) > MOST_APART):
+        # Verbatim: what is written again from parsed JSON is not what came.
+        odd = [(body, odd[0][1] if len(odd) == 1 else f"{len(odd)} elements are no events")]
     for element, why in odd:
         quarantine(desk, element, why, request)
     return Stored(sum(map(len, hours.values())), len(odd))
+
+
+def _put_all(store: Store, hours: Mapping[tuple[str, str], list[Fact]]) -> None:
+    if len(hours) <= FEW_HOURS:
+        for (day, hour), facts in hours.items():
+            _put(store, day, hour, facts)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - such a callback is rare, every start is not
+
+    with ThreadPoolExecutor(FEW_HOURS) as pool:
+        list(pool.map(lambda one: _put(store, one[0][0], one[0][1], one[1]), hours.items()))
 
 
 def _put(store: Store, day: str, hour: str, facts: list[Fact]) -> None:

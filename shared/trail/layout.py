@@ -34,6 +34,11 @@ def outcome_key(key_sha256: str, generation: int) -> str:
     return f"ledger/send/{key_sha256}/outcome-{generation}.json"
 
 
+def abandoned_key(key_sha256: str, generation: int, nonce: str) -> str:
+    """Return the key that says that the claim of this nonce was never used."""
+    return f"ledger/send/{key_sha256}/abandoned-{generation}-{nonce}.json"
+
+
 def event_key(day: str, hour: str, sha256: str) -> str:
     """Return the key of the events of one callback that fall into one hour."""
     return f"events/dt={day}/hour={hour}/{sha256}.jsonl"
@@ -62,6 +67,11 @@ def quarantine_prefix(day: str) -> str:
 def part_key(source: str, day: str, pass_number: int, part: int) -> str:
     """Return the key of one part of one pass over a day's rows. ``source``: ``status`` or ``sendcloud``."""
     return f"{source}/dt={day}/pass={pass_number}/part-{part:05d}.jsonl"
+
+
+def pass_claim_key(source: str, day: str, pass_number: int) -> str:
+    """Return the key that says that a pass number is taken; created only if absent."""
+    return f"state/snapshot/{source}/dt={day}/pass-{pass_number}.json"
 
 
 def manifest_key(source: str, day: str) -> str:

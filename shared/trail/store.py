@@ -83,6 +83,8 @@ class StoreError(Exception):
         self.code = code
         self.status = status
         self.retry_safe = retry_safe
+        self.unanswered = status == 0
+        """Whether COS may have done it all the same: some attempt got no answer."""
 
 
 class Store:
@@ -188,7 +190,9 @@ class Store:
 
     def _retried(self, operation: str, call: Callable[[], T]) -> T:
         """Call until it succeeds, fails for good, or the time is up. Full jitter between attempts."""
-        attempt = 0
+        if self._time_left_s is not None and self._time_left_s() <= 0:
+            raise StoreError(operation, "OutOfTime", retry_safe=True)
+        attempt, unanswered = 0, False
         while True:
             # A call that outlives the invocation is answered by nobody.
             left_s = max(_LEAST_PATIENCE_S, self._time_left_s()) if self._time_left_s else None
@@ -197,6 +201,7 @@ class Store:
                 return call()
             except _FAILURES as error:
                 failure = _failure(operation, error)
+                failure.unanswered = unanswered = unanswered or failure.unanswered
                 pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempt, 9)))  # noqa: S311
                 attempt += 1
                 if not failure.retry_safe or not self._may_go_on(attempt, pause_s):

@@ -46,7 +46,7 @@ class SesClient:
     """SES with one credential, for one invocation; the connections behind it are warm.
 
     ``clock`` gives seconds since the epoch: each attempt is signed with the time of that attempt.
-    ``time_left_s``, when given, bounds the wait for an answer: a function that dies waiting tells nobody anything.
+    ``time_left_s``, when given, bounds the wait for each piece of an answer: a function that dies waiting tells nobody.
     """
 
     def __init__(

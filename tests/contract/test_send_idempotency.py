@@ -172,14 +172,59 @@ def test_the_ledger_keeps_hashes_and_ids_only(cloud: LocalCloud) -> None:
 
 
 def test_keys_of_any_characters_are_keys(cloud: LocalCloud) -> None:
-    """Slashes, percent signs and other scripts: each its own, found again by GET."""
-    for key, path in (("a/b", "a%2Fb"), ("a%2Fb", "a%252Fb"), ("键", "%E9%94%AE"), ("k" * 256, "k" * 256)):
+    """Slashes, percent signs and spaces: each its own, found again by GET."""
+    for key, path in (("a/b", "a%2Fb"), ("a%2Fb", "a%252Fb"), ("a b~", "a%20b~"), ("k" * 256, "k" * 256)):
         assert send(VALID, key=key).body["duplicate"] is False
         assert look_up(path).body["state"] == "sent"
     assert len(cloud.messages()) == 4
 
 
-def test_a_bucket_that_is_down_before_the_call_means_503_and_nothing_sent(cloud: LocalCloud, calls: list[str]) -> None:
+@pytest.mark.parametrize("key", ["键", "\ud800k", "/x", "x/", "a//b", "a\nb", "k" * 257])
+def test_a_key_that_get_could_not_name_is_refused(key: str, cloud: LocalCloud) -> None:
+    answer = send(VALID, key=key)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert not cloud.messages()
+
+
+def test_a_claim_whose_maker_never_heard_of_it_does_not_block_its_key(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COS wrote the claim and every answer got lost; told to come back, the caller comes back and the mail goes out."""
+    monkeypatch.setattr(service, "TIME_FOR_SES_S", 0.1)
+    cloud.add_faults({"service": "cos", "action": "PutObject", "kind": "drop_response"})
+    cloud.add_faults({"service": "cos", "action": "GetObject", "kind": "drop_response"})
+    first = send(VALID, key=KEY, time_limit_s=SHORT_S)
+    assert first.status == 503
+    assert first.body["retry_safe"] is False  # nobody could be told that the claim is void
+    cloud.clear_faults()
+    cloud.add_faults({"service": "cos", "action": "GetObject", "kind": "error", "status": 503})
+    assert send(VALID, key="other", time_limit_s=SHORT_S).status == 202
+    cloud.clear_faults()
+    cloud.add_faults({"service": "cos", "action": "PutObject", "kind": "drop_response", "times": 1})
+    cloud.add_faults({"service": "cos", "action": "GetObject", "kind": "error", "status": 503})
+    third = send(VALID, key="third", time_limit_s=SHORT_S)
+    assert (third.status, third.body["retry_safe"]) == (503, True)
+    cloud.clear_faults()
+    assert send(VALID, key="third").body["duplicate"] is False
+    assert len(cloud.messages()) == 2
+
+
+def test_a_key_that_was_throttled_often_is_found_in_a_few_steps(cloud: LocalCloud, calls: list[str]) -> None:
+    """Every refusal adds a generation; the next attempt must not walk through all of them."""
+    cloud.add_faults({"service": "ses", "action": "SendEmail", "kind": "error", "code": "RequestLimitExceeded"})
+    for _ in range(40):
+        assert send(VALID, key=KEY).status == 429
+    cloud.clear_faults()
+    calls.clear()
+    assert send(VALID, key=KEY).status == 202
+    assert len(calls) < 25
+    assert look_up(KEY).body["generation"] == 40
+
+
+def test_a_bucket_that_is_down_before_the_call_means_503_and_nothing_sent(
+    cloud: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "TIME_FOR_SES_S", 0.1)
     cloud.add_faults(NO_COS)
     answer = send(VALID, key=KEY, time_limit_s=SHORT_S)
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "trail_unavailable", True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +15,12 @@ from tencentcloud.ses.v20201002.ses_client import SesClient
 
 from functions.snapshot import handler as snapshot
 from functions.snapshot.pace import Pace
+from functions.snapshot.parts import PassWriter
 from localcloud import defaults
 from shared.edge.environment import SettingsError
+from shared.edge.settings import snapshot_settings
 from shared.edge.timer_event import TimerMessageError
+from shared.trail.store import Place, Store
 from tests.event_files import load_event
 from tests.handlers import bucket, records, run, timer
 
@@ -173,7 +177,7 @@ def test_the_manifest_is_written_last(seeded: LocalCloud, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(seeded.cos, "dispatch", note)
     take()
-    status = [path for path in written if "/status/" in path]
+    status = [path for path in written if path.startswith("/status/")]
     assert [path.rpartition("/")[2] for path in status] == ["part-00000.jsonl", "manifest.json"]
 
 
@@ -240,8 +244,10 @@ def test_time_that_is_nearly_up_leaves_the_old_manifest_standing(
     monkeypatch.setattr("functions.snapshot.parts.ROWS_PER_PART", 100)
     take()
     before = bucket(f"status/dt={DAY}/")
-    budget = itertools.chain([100.0] * 5, itertools.repeat(5.0))
-    monkeypatch.setattr(snapshot, "time_left", lambda *_, **__: lambda: next(budget))
+    asked: list[Any] = []
+    dispatch = seeded.ses.dispatch
+    monkeypatch.setattr(seeded.ses, "dispatch", lambda request: asked.append(request) or dispatch(request))
+    monkeypatch.setattr(snapshot, "time_left", lambda *_, **__: lambda: 5.0 if len(asked) > 2 else 100.0)
     result = take()
     assert told(result, "status") == {"source": "status", "day": DAY, "complete": False, "why": "out of time"}
     after = bucket(f"status/dt={DAY}/")
@@ -347,3 +353,19 @@ def test_missing_settings_are_all_named_at_once(
         run(function, timer(DAY))
     assert [problem.split()[0] for problem in caught.value.problems] == ["MAILTRAIL_BUCKET", "MAILTRAIL_REGION"]
     assert calls == []
+
+
+def test_two_runs_at_once_do_not_write_each_others_parts(seeded: LocalCloud) -> None:
+    """A hand-run snapshot beside the timer: each manifest names parts that are what it says."""
+    settings = snapshot_settings(os.environ)
+    store = Store(Place(*settings.credential, *settings.bucket))
+    first, second = (PassWriter(store, "status", DAY, "2026-11-20T00:00:00Z") for _ in range(2))
+    for number in range(3):
+        first.add([{"row": f"first {number}"}])
+        second.add([{"row": f"second {number}"}])
+    for writer, name in ((second, "second"), (first, "first")):
+        manifest = writer.finish("2026-11-20T00:01:00Z")
+        (part,) = manifest["parts"]
+        body = store.get(part["key"]) or b""
+        assert hashlib.sha256(body).hexdigest() == part["sha256"]
+        assert [json.loads(line)["row"] for line in body.splitlines()] == [f"{name} {number}" for number in range(3)]

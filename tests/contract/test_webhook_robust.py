@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from functions.webhook.ingest import MOST_APART
 from localcloud import defaults
+from shared.upstream.signing import sendcloud_signature
 from tests.event_files import load_event
 from tests.handlers import DAY, EVENT, ask, bucket, call_back, http_event, records
 
@@ -136,8 +137,9 @@ def test_a_flood_of_elements_that_are_no_events_costs_one_write(calls: list[str]
     assert len(calls) == 1
     assert kept_bodies() == [body]
     calls.clear()
-    assert call_back(list(range(MOST_APART))).body == {"stored": 0, "quarantined": MOST_APART}
-    assert len(calls) == MOST_APART
+    few = [*range(MOST_APART), EVENT]
+    assert call_back(few).body == {"stored": 1, "quarantined": MOST_APART}
+    assert len(calls) == MOST_APART + 1
 
 
 # --- COS down --------------------------------------------------------------------------------------------------
@@ -272,3 +274,32 @@ def test_any_path_is_answered(cloud: LocalCloud, path: str, method: str, body: s
     for function in ("webhook", "send"):
         event = {**http_event(method, path), "isBase64Encoded": False, "body": body}
         assert ask(function, event).status in (401, 404)
+
+
+@pytest.mark.usefixtures("cloud")
+def test_what_is_no_event_is_kept_to_the_letter() -> None:
+    """Order, escapes and number forms as they came: what is written again from parsed JSON is something else."""
+    body = b'{"z": 1, "a": "\\u00e9", "a2": 1.10, "a2": 2}'
+    assert call_back(body).body == {"stored": 0, "quarantined": 1}
+    assert kept_bodies() == [body]
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_array_over_hundreds_of_hours_is_stored_at_once() -> None:
+    """One object an hour, written side by side."""
+    events = [{**EVENT, "timestamp": 1795161608 + 3600 * number} for number in range(300)]
+    assert call_back(events).body == {"stored": 300}
+    assert len(records("events/")) == 300
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_request_to_thousands_does_not_grow_with_their_square() -> None:
+    """Each record holds its own recipient of SendCloud's `request`, not all of them."""
+    people = [f"p{number}@e.com" for number in range(2000)]
+    signed = {"timestamp": "1795161608000", "token": "t" * 50}
+    signature = sendcloud_signature(defaults.SENDCLOUD_APP_KEY, signed["timestamp"], signed["token"])
+    content = {"event": "request", "recipientArray": people, "emailIds": [f"id{number}" for number in range(2000)]}
+    answer = call_back({**content, **signed, "signature": signature}, provider="sendcloud")
+    assert answer.body == {"stored": 2000}
+    assert sum(map(len, bucket("events/").values())) < 3_000_000
+    assert {record["raw"]["recipientArray"][0] for record in records("events/")} == set(people)

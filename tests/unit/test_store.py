@@ -266,8 +266,12 @@ def test_retries_stay_within_the_time_that_is_left(
     assert len(requested) > 5
     requested.clear()
     with pytest.raises(StoreError):
-        Store(PLACE, lambda: 0.0).put("a", b"x")
+        Store(PLACE, lambda: 0.05).put("a", b"x")
     assert len(requested) == 1
+    requested.clear()
+    with pytest.raises(StoreError):
+        Store(PLACE, lambda: 0.0).put("a", b"x")
+    assert requested == []
 
 
 @pytest.mark.parametrize(("left", "paused"), [(None, 3.1), (100.0, 3.1), (2.0, 1.5)])
