@@ -90,23 +90,25 @@ class CallbackQueue:
         sql = f"SELECT {_COLUMNS} FROM callback WHERE state = 'pending' AND due_at <= ? ORDER BY due_at, id LIMIT ?"
         return [Callback(*row) for row in self._database.rows(sql, (until, limit))]
 
-    def settle(self, callback_id: int, *, status: int | None, answer: str) -> None:
+    def settle(self, callback_id: int, *, status: int | None, answer: str, at: float | None = None) -> None:
         """Record how an attempt ended: HTTP status (None = no answer) and the start of its body.
 
-        Queues the next attempt if the source makes one. Settling what is settled already changes nothing.
+        ``at``: when it was made; by default when it was due, and never later than now. Queues the next attempt, if the
+        source makes one, counted from then: a clock that jumps leaves no attempt undone.
+        Settling what is settled already changes nothing.
         """
         with self._database.transaction():
-            row = self._database.row("SELECT source, attempt, state FROM callback WHERE id = ?", (callback_id,))
+            row = self._database.row("SELECT source, attempt, state, due_at FROM callback WHERE id = ?", (callback_id,))
             if row is None or row[2] != "pending":
                 return
-            source, attempt, _ = row
-            now = self._clock.now()
-            record = (callback_id, attempt, now, status, answer[:2000])
+            source, attempt, _, due_at = row
+            made_at = min(due_at if at is None else at, self._clock.now())
+            record = (callback_id, attempt, made_at, status, answer[:2000])
             self._database.write("INSERT INTO attempt VALUES (?, ?, ?, ?, ?)", record)
             state, delay_s = _after(source, attempt, status)
             change = "UPDATE callback SET state = ?, attempt = attempt + ?, due_at = ? + ? WHERE id = ?"
             if state == "pending":
-                self._database.write(change, (state, 1, now, delay_s, callback_id))
+                self._database.write(change, (state, 1, made_at, delay_s, callback_id))
             else:
                 self._database.write("UPDATE callback SET state = ? WHERE id = ?", (state, callback_id))
 

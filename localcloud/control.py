@@ -180,5 +180,5 @@ def _with_problems(answering: Callable[[], Plain]) -> Plain:
 def _parse_json(body: bytes) -> Any:
     try:
         return json.loads(body) if body.strip() else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Invalid([Problem("", f"the body is not JSON: {error}")]) from error

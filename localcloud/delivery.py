@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import urllib3
@@ -24,6 +25,8 @@ Post = Callable[[Callback], Answer]
 TIMEOUT_S = {"sendcloud": 3.0, "ses": 10.0}
 """SendCloud waits 3 s (sendcloud_docs, webhook); how long SES waits is not documented."""
 KEPT_ANSWER_CHARS = 500
+PLANNED_AT_ONCE = 1000
+"""Due callbacks that rules may put into another order among themselves."""
 CONNECTIONS = 32
 """Kept alive at most: a storm may use as many at once."""
 ON_THE_WAY = {"error": 503, "throttle": 429}
@@ -43,39 +46,72 @@ class Courier:
         self._faults = faults
         self._clock = clock
         self._held: dict[tuple[int, int], _Plan] = {}
-        self._lock = threading.Lock()
+        self._held_lock = threading.Lock()
+        self._carrying = threading.Lock()
+        self._carrier: int | None = None
 
     def deliver_due(self, post: Post, *, limit: int = 100) -> int:
-        """Carry at most ``limit`` due callbacks and settle them. Returns how many attempts were settled."""
-        settled = 0
-        # One at a time, whoever pumps: two couriers would both read the same callback as due.
-        with self._lock:
-            for callback in self._queue.due(limit=limit + len(self._held)):
-                faults = self._faults_of(callback)
-                if faults is not None:
-                    status, answer = self._carry(callback, faults, post)
-                    self._queue.settle(callback.id, status=status, answer=answer)
-                    settled += 1
-        return settled
+        """Carry at most ``limit`` due callbacks and settle them. Returns how many attempts were settled.
 
-    def reset(self) -> None:
-        """Forget what is held back."""
-        with self._lock:
+        Raises RuntimeError when ``post`` calls it again.
+        """
+        with self._alone():
+            ripe = self._ripe(limit)
+            for callback, plan in ripe:
+                self._forget(callback)
+                status, answer = self._carry(callback, plan.faults, post)
+                self._queue.settle(callback.id, status=status, answer=answer, at=plan.until)
+        return len(ripe)
+
+    def release(self) -> None:
+        """Forget what is held back, and why: whatever is due goes out by the rules of then."""
+        # Not the carriers' lock: a receiver may ask for this while it is being called.
+        with self._held_lock:
             self._held.clear()
 
-    def _faults_of(self, callback: Callback) -> list[Fault] | None:
-        # The dice are thrown once per attempt; a held callback keeps what was decided. None: not yet.
-        key = (callback.id, callback.attempt)
-        plan = self._held.pop(key, None)
-        if plan is None:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        # One at a time, whoever pumps: two couriers would both read the same callback as due.
+        if self._carrier == threading.get_ident():
+            raise RuntimeError("already delivering")
+        with self._carrying:
+            self._carrier = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._carrier = None
+
+    def _ripe(self, limit: int) -> list[tuple[Callback, _Plan]]:
+        """Return at most ``limit`` callbacks to carry now, in the order in which the rules let them come."""
+        now = self._clock.now()
+        while True:
+            with self._held_lock:
+                known = len(self._held)
+                waiting = sum(plan.until > now for plan in self._held.values())
+            among = limit if self._faults.is_quiet("callback") and not known else max(limit, PLANNED_AT_ONCE)
+            planned = [(callback, self._plan_of(callback)) for callback in self._queue.due(now, waiting + among)]
+            ripe = [found for found in planned if found[1].until <= now]
+            # All of these wait: look whether there are others behind them, until there is nobody new.
+            if ripe or len(planned) < waiting + among:
+                return sorted(ripe, key=lambda found: found[1].until)[:limit]
+
+    def _plan_of(self, callback: Callback) -> _Plan:
+        # The dice are thrown once per attempt; a callback that waits keeps what was decided.
+        with self._held_lock:
+            plan = self._held.get((callback.id, callback.attempt))
+            if plan is not None:
+                return plan
             if self._faults.is_quiet("callback"):
-                return []
+                return _Plan(callback.due_at, [])
             faults = self._faults.decide("callback", callback.event, callback.source)
-            plan = _Plan(self._clock.now() + hold_s(faults), faults)
-        if plan.until > self._clock.now() and hold_s(plan.faults):
-            self._held[key] = plan
-            return None
-        return plan.faults
+            # From when it was due: however far the clock jumps, what is ripe by then comes, in its order.
+            plan = _Plan(callback.due_at + hold_s(faults), faults)
+            self._held[callback.id, callback.attempt] = plan
+            return plan
+
+    def _forget(self, callback: Callback) -> None:
+        with self._held_lock:
+            self._held.pop((callback.id, callback.attempt), None)
 
     @staticmethod
     def _carry(callback: Callback, faults: list[Fault], post: Post) -> Answer:

@@ -6,13 +6,12 @@ urllib3 go past it; use localcloud.server for those. Hosts that are neither Tenc
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from localcloud.clock import Clock
+from localcloud.decorating import decorate
 from localcloud.defaults import SECRET_ID, SECRET_KEY
 from localcloud.gateway.environment import account_environment
 from localcloud.interception import open_door
@@ -40,12 +39,15 @@ def mock_tencent(target: Decorated) -> Decorated: ...
 @overload
 def mock_tencent(target: None = None, **options: Any) -> Mock: ...
 def mock_tencent(target: Any = None, **options: Any) -> Any:
-    """Put Tencent Cloud inside this process: a context manager, or a decorator of a function, coroutine or class.
+    """Put Tencent Cloud inside this process: a context manager or a decorator.
 
+    It decorates functions, coroutines, generators and classes.
     The context manager yields the LocalCloud: its ``clock``, ``faults``, ``messages()``, ``deliver_callbacks(…)``.
     While it lasts, ``os.environ`` holds the local account's keys and settings. An inner use joins the outer one, so
     that a decorated test gets its cloud with ``with mock_tencent() as cloud``. State ends with the outermost use.
-    On a class, every method named ``test…`` is wrapped, each in a cloud of its own.
+    On a class, every method named ``test…`` is wrapped, inherited ones too, each in a cloud of its own that lasts from
+    ``setUp`` or ``setup_method`` to the end of ``tearDown`` or ``teardown_method``. What is set up once for the whole
+    class (``setUpClass``, ``setup_class``) is outside: use the context manager there.
     ``options`` are LocalCloud's: ``data``, ``seed``, ``ses_rate_per_s``; an inner use ignores its own.
     The pytest fixture is ``tencent`` of localcloud.pytest_plugin.
     """
@@ -60,27 +62,9 @@ class Mock:
         self._options = options
 
     def __call__(self, target: Decorated) -> Decorated:
-        """Decorate ``target``."""
-        if inspect.isclass(target):
-            for name, method in list(vars(target).items()):
-                if name.startswith("test") and inspect.isfunction(method):
-                    setattr(target, name, self(method))
-            return target
-        if inspect.iscoroutinefunction(target):
-
-            @functools.wraps(target)
-            async def wrapped_coroutine(*args: Any, **kwargs: Any) -> Any:
-                with Mock(self._options):
-                    return await target(*args, **kwargs)
-
-            return wrapped_coroutine  # type: ignore[return-value]
-
-        @functools.wraps(target)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with Mock(self._options):
-                return target(*args, **kwargs)
-
-        return wrapped  # type: ignore[return-value]
+        """Decorate ``target``. Raises TypeError for what cannot be called."""
+        # Each call enters a mock of its own: this object may decorate many.
+        return cast("Decorated", decorate(target, lambda: Mock(self._options)))
 
     def __enter__(self) -> LocalCloud:
         with _active.lock:

@@ -108,8 +108,9 @@ class LocalCloud:
         return self.faults.add(raw)
 
     def clear_faults(self) -> None:
-        """Forget every fault rule."""
+        """Forget every fault rule, and let go of the callbacks that one held back."""
         self.faults.clear()
+        self._courier.release()
 
     def pump(self, *, limit: int = 100) -> int:
         """Apply what is due by the clock; deliver at most ``limit`` due callbacks, if someone carries them.
@@ -173,7 +174,7 @@ class LocalCloud:
         self.callbacks.reset()
         for service in (self.ses, self.sendcloud, self.cos):
             service.reset()
-        self._courier.reset()
+        self._courier.release()
 
     def interrupt_delays(self) -> None:
         """End every wait that a delay rule asked for, now and from now on."""

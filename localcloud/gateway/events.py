@@ -132,10 +132,17 @@ def _clb_payload(content_type: str, body: bytes) -> tuple[Any, bool]:
             return body.decode(), False
     except UnicodeDecodeError:
         return _base64(body), True
-    except ValueError:
-        # What CLB makes of a JSON type whose body is not JSON is not documented; text loses nothing.
-        return body.decode(), False
+    except (ValueError, RecursionError):
+        # What CLB makes of a body that is not JSON, or JSON nested too deeply, is not documented; text loses nothing.
+        return _text_or_base64(body)
     return _base64(body), True
+
+
+def _text_or_base64(body: bytes) -> tuple[str, bool]:
+    try:
+        return body.decode(), False
+    except UnicodeDecodeError:
+        return _base64(body), True
 
 
 def _query_of(query: str) -> dict[str, str | list[str]]:

@@ -104,18 +104,22 @@ class SendCloudService:
         """
         user = next(iter(self._users))
         added = seeding.seed_day(self._database, user, day, count=messages, dice_name=str(seed), now=self._clock.now())
+        self._forget_answers()
         return {"messages": added}
 
     def reset(self) -> None:
         """Forget every mail and every cached answer."""
         self._database.empty(store.TABLES)
-        with self._cache_lock:
-            self._cache.clear()
+        self._forget_answers()
         self.rate.reset()
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def _forget_answers(self) -> None:
+        with self._cache_lock:
+            self._cache.clear()
 
     def _authenticate(self, form: Form) -> None:
         key = self._users.get(form.get("apiUser") or "")

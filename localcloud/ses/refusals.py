@@ -24,11 +24,11 @@ CODES = {
 }
 """SendStatus of a row → code of a call that has nobody else to write to."""
 
-_LISTED = """SELECT EXISTS (SELECT 1 FROM blocked WHERE email = ? AND until > ?)
+_LISTED = """SELECT EXISTS (SELECT 1 FROM blocked WHERE email = ? AND bounced_at <= ? AND until > ?)
     OR EXISTS (SELECT 1 FROM custom_block WHERE email = ? AND until > ?),
     EXISTS (SELECT 1 FROM unsubscription WHERE email = ? AND domain = ?)"""
 _RECENT = """SELECT COUNT(*) FROM (SELECT 1 FROM status
-    WHERE recipient = ? COLLATE NOCASE AND day >= ? AND request_time > ? LIMIT ?)"""
+    WHERE recipient = ? COLLATE NOCASE AND day >= ? AND request_time > ? AND request_time <= ? LIMIT ?)"""
 
 
 def refusal_of(account: Account, person: str, domain: str, now: float) -> int:
@@ -36,7 +36,9 @@ def refusal_of(account: Account, person: str, domain: str, now: float) -> int:
     if account.is_exempt(person):
         return 0
     email = person.lower()
-    is_blacklisted, is_unsubscribed = account.database.row(_LISTED, (email, now, email, now, email, domain)) or (0, 0)
+    # The clock can be moved back: a bounce or a mail that is yet to come does not count.
+    found = account.database.row(_LISTED, (email, now, now, email, now, email, domain))
+    is_blacklisted, is_unsubscribed = found or (0, 0)
     if is_blacklisted or is_unsubscribed:
         return BLACKLISTED if is_blacklisted else UNSUBSCRIBED
     return TOO_OFTEN if _is_too_often(account, person, now) else 0
@@ -54,5 +56,5 @@ def _is_too_often(account: Account, person: str, now: float) -> bool:
     limit = account.switches.hourly_per_recipient
     if not limit:
         return False
-    row = account.database.row(_RECENT, (person, day_number(now - 3600), now - 3600, limit))
+    row = account.database.row(_RECENT, (person, day_number(now - 3600), now - 3600, now, limit))
     return bool(row and row[0] >= limit)

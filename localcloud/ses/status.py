@@ -48,21 +48,34 @@ def _parse_date(account: Account, text: str) -> int:
 def _page(account: Account, where: str, values: list[Any], page: Page) -> list[tuple[Any, ...]]:
     """Read a page by the account's order of rows."""
     order = account.switches.row_order
-    database = account.database
-    if order == "updated_last":
-        # Only whoever turns this on pays for the index.
-        database.write("CREATE INDEX IF NOT EXISTS status_updated ON status (day, updated_at, seq)")
-        sql = f"SELECT {_COLUMNS} FROM status WHERE {where} ORDER BY updated_at, seq LIMIT ? OFFSET ?"
-        return database.rows(sql, (*values, page.limit, page.offset))
-    way = "DESC" if order == "newest_first" else "ASC"
     if len(values) > 1:
-        sql = f"SELECT {_COLUMNS} FROM status WHERE {where} ORDER BY seq {way} LIMIT ? OFFSET ?"
-        return database.rows(sql, (*values, page.limit, page.offset))
+        return _page_of_filtered(account, where, values, page)
+    if order == "updated_last":
+        return _page_by_update(account, values[0], page)
+    way = "DESC" if order == "newest_first" else "ASC"
     # Rows are numbered densely: page 10 000 is found like page 1.
-    (last,) = database.row("SELECT MAX(seq) FROM status WHERE day = ?", values) or (None,)
+    (last,) = account.database.row("SELECT MAX(seq) FROM status WHERE day = ?", values) or (None,)
     condition, edge = ("seq <= ?", (last or 0) - page.offset) if way == "DESC" else ("seq >= ?", page.offset)
     sql = f"SELECT {_COLUMNS} FROM status WHERE day = ? AND {condition} ORDER BY seq {way} LIMIT ?"
-    return database.rows(sql, (*values, edge, page.limit))
+    return account.database.rows(sql, (*values, edge, page.limit))
+
+
+def _page_of_filtered(account: Account, where: str, values: list[Any], page: Page) -> list[tuple[Any, ...]]:
+    # Named, because SQLite would rather read the whole day in order of seq. A mail has fewer rows than a person.
+    index = "status_message" if "message_id" in where else "status_person"
+    order = {"newest_first": "seq DESC", "updated_last": "updated_at, seq"}.get(account.switches.row_order, "seq")
+    sql = f"SELECT {_COLUMNS} FROM status INDEXED BY {index} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
+    return account.database.rows(sql, (*values, page.limit, page.offset))
+
+
+def _page_by_update(account: Account, day: int, page: Page) -> list[tuple[Any, ...]]:
+    # Only whoever turns this on pays for the index.
+    account.database.write("CREATE INDEX IF NOT EXISTS status_updated ON status (day, updated_at, seq)")
+    # The rows before the page are counted in the index alone; only those of the page are read.
+    sql = f"""SELECT {_COLUMNS} FROM status WHERE day = ? AND seq IN (
+        SELECT seq FROM status INDEXED BY status_updated WHERE day = ? ORDER BY updated_at, seq LIMIT ? OFFSET ?)
+        ORDER BY +updated_at, seq"""
+    return account.database.rows(sql, (day, day, page.limit, page.offset))
 
 
 def _build_row(row: tuple[Any, ...], complaint_fields: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,64 @@ def test_delayed_callbacks_wait_for_the_clock(cloud: LocalCloud) -> None:
     assert deliver(cloud) == ["1"]
     cloud.advance(601)
     assert deliver(cloud) == ["0"]
+
+
+def test_a_jump_of_the_clock_carries_reordered_callbacks_in_their_new_order(cloud: LocalCloud) -> None:
+    """`reorder` reorders also when everything has become ripe at once."""
+    cloud.add_faults({"service": "callback", "kind": "reorder", "seconds": 60})
+    owe_callbacks(cloud, 50)
+    cloud.advance(86400)
+    taken = [int(body) for body in deliver(cloud)]
+    assert sorted(taken) == list(range(50)) != taken
+
+
+def test_a_delay_counts_from_when_the_callback_was_due(cloud: LocalCloud) -> None:
+    """What has become due has happened when the clock has moved: delayed and retried ones too."""
+    cloud.add_faults([{"service": "callback", "kind": "delay", "seconds": 600}])
+    owe_callbacks(cloud, 1, "sendcloud")
+    cloud.advance(86400)
+    answers = iter([500] * 9)
+    assert cloud.deliver_callbacks(lambda _callback: next(answers)) == 6
+    assert cloud.callbacks.pending() == 0
+
+
+def test_many_that_wait_do_not_hide_those_that_need_not(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A delay of some callbacks keeps no other one back, however many are due."""
+    monkeypatch.setattr("localcloud.delivery.PLANNED_AT_ONCE", 10)
+    cloud.post = lambda callback: (taken.append(callback.body.decode()) or 200, "")
+    taken: list[str] = []
+    cloud.add_faults({"service": "callback", "kind": "delay", "seconds": 600, "times": 35})
+    owe_callbacks(cloud, 40)
+    assert cloud.pump(limit=3) == 3
+    cloud.pump_until_idle()
+    assert taken == [str(number) for number in range(35, 40)]
+
+
+def test_who_clears_the_faults_releases_what_they_held(cloud: LocalCloud) -> None:
+    """DELETE /_local/faults ends a delay that is under way."""
+    cloud.add_faults({"service": "callback", "kind": "delay", "seconds": 86400})
+    owe_callbacks(cloud, 3)
+    assert deliver(cloud) == []
+    cloud.clear_faults()
+    assert deliver(cloud) == ["0", "1", "2"]
+
+
+def test_a_handler_that_delivers_again_is_told_so_and_may_clear_faults(cloud: LocalCloud) -> None:
+    """It would wait for itself forever; other threads wait for their turn."""
+    owe_callbacks(cloud, 2)
+
+    def handle(_callback: object) -> int:
+        cloud.clear_faults()
+        with pytest.raises(RuntimeError, match="already delivering"):
+            cloud.deliver_callbacks(handle)
+        other = threading.Thread(target=cloud.deliver_callbacks, args=(lambda _callback: 200,), daemon=True)
+        other.start()
+        other.join(0.05)
+        assert other.is_alive()
+        return 200
+
+    assert cloud.deliver_callbacks(handle) == 2
+    assert deliver(cloud) == []
 
 
 def test_an_error_on_a_callback_never_reaches_the_receiver(cloud: LocalCloud) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localcloud.defaults import APP_ID, BUCKET, REGION, SEND_KEY, WEBHOOK_SECRET
+from localcloud.exchange import Request
+from localcloud.gateway.events import Incoming, build_clb_event
 from localcloud.server import LocalServer
 from tests.contract.doors_project import call, signed_mail, write_project
 
@@ -123,6 +126,15 @@ def test_what_cannot_be_called_is_answered_by_the_platform(server: LocalServer, 
 def test_a_reply_of_another_structure_is_answered_by_the_gateway(server: LocalServer) -> None:
     answer = call(f"{server.url}/odd")
     assert answer.json == {"errno": 403, "error": "Invalid scf response format. please check your scf response format."}
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, "{".encode("utf-16")])
+def test_a_load_balancer_passes_json_that_it_cannot_read_as_it_is(body: bytes) -> None:
+    """Neither deep nesting nor another encoding fails the request: text, or Base64 where it is none."""
+    request = Request("POST", "h", "/", headers={"content-type": "application/json"}, body=body)
+    event = build_clb_event(Incoming(request, "/", {}, "id", ("127.0.0.1", 1), 80, 0.0))
+    told = base64.b64decode(event["payload"]) if event["isBase64Encoded"] == "true" else event["payload"].encode()
+    assert told == body
 
 
 def test_a_function_that_times_out_is_a_200_with_an_error(server: LocalServer) -> None:

@@ -6,6 +6,9 @@ import asyncio
 import gzip
 import io
 import os
+import unittest
+from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -22,6 +25,9 @@ from localcloud.mock import _active
 from localcloud.pytest_plugin import tencent  # noqa: F401 - a fixture
 from localcloud.server import LocalServer
 from tests.contract.doors_project import MAIL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
 
 
 def cos_client() -> CosS3Client:
@@ -99,6 +105,138 @@ class TestClass:
     def test_second(self) -> None:
         send_by_sdk()
         assert len(_active.cloud.messages()) == 1
+
+
+class Inherited:
+    def test_inherited(self) -> None:
+        send_by_sdk()
+
+
+@mock_tencent
+class TestPrepared(Inherited):
+    """What a class prepares before each test, and clears up after it, is in the cloud of that test."""
+
+    @pytest.fixture(autouse=True)
+    def _sent_by_a_fixture(self) -> None:
+        send_by_sdk()
+
+    def setup_method(self) -> None:
+        send_by_sdk()
+
+    def teardown_method(self, method: object) -> None:
+        assert method is not None
+        send_by_sdk()
+        assert len(_active.cloud.messages()) >= 3
+
+    def test_first(self) -> None:
+        assert len(_active.cloud.messages()) == 2
+
+    @staticmethod
+    def test_static() -> None:
+        send_by_sdk()
+
+    @classmethod
+    def test_of_the_class(cls) -> None:
+        send_by_sdk()
+
+
+def test_methods_that_a_class_inherits_or_that_need_no_instance_are_inside() -> None:
+    """Called by anyone, in any way: nothing goes to the real cloud."""
+    TestPrepared.test_static()
+    TestPrepared.test_of_the_class()
+    TestPrepared().test_inherited()
+    assert _active.cloud is None
+    assert not hasattr(Inherited.test_inherited, "__wrapped__")
+
+
+@pytest.mark.parametrize("fails_in", ["", "setUp", "test_it", "tearDown"])
+def test_a_unittest_is_inside_from_set_up_to_its_last_cleanup(fails_in: str) -> None:
+    """However it ends, the mock ends with it."""
+    seen: list[str] = []
+
+    def send(name: str) -> None:
+        send_by_sdk()
+        seen.append(name)
+        if name == fails_in:
+            raise ValueError(name)
+
+    @mock_tencent
+    class Case(unittest.TestCase):
+        def setUp(self) -> None:
+            self.addCleanup(send, "cleanup")
+            send("setUp")
+
+        def test_it(self) -> None:
+            send("test_it")
+
+        def tearDown(self) -> None:
+            send("tearDown")
+
+    result = unittest.TestResult()
+    Case("test_it").run(result)
+    assert len(result.errors) == bool(fails_in)
+    assert seen == (["setUp", "cleanup"] if fails_in == "setUp" else ["setUp", "test_it", "tearDown", "cleanup"])
+    assert _active.cloud is None
+
+
+def test_a_set_up_that_fails_leaves_no_mock_behind() -> None:
+    """Nobody tears down then."""
+
+    @mock_tencent
+    class Broken:
+        def setup_method(self) -> None:
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        Broken().setup_method()
+    assert _active.cloud is None
+
+
+def test_a_generator_is_mocked_while_it_runs() -> None:
+    """Such as a fixture: its body, not only its making; its result stays its result."""
+
+    @mock_tencent
+    def numbers() -> Iterator[int]:
+        send_by_sdk()
+        yield len(_active.cloud.messages())
+        send_by_sdk()
+        return len(_active.cloud.messages())
+
+    running = numbers()
+    assert _active.cloud is None
+    assert next(running) == 1
+    with pytest.raises(StopIteration) as ended:
+        next(running)
+    assert (ended.value.value, _active.cloud) == (2, None)
+
+
+def test_an_async_generator_is_mocked_while_it_runs() -> None:
+    """Its `finally` too, when nobody reads it to its end."""
+    cleared: list[int] = []
+
+    @mock_tencent
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            send_by_sdk()
+            yield 1
+            yield 2
+        finally:
+            send_by_sdk()
+            cleared.append(len(_active.cloud.messages()))
+
+    async def read_one() -> int:
+        async with aclosing(numbers()) as running:
+            return await running.__anext__()
+
+    assert asyncio.run(read_one()) == 1
+    assert (cleared, _active.cloud) == ([2], None)
+
+
+@pytest.mark.parametrize("target", [5, "name", property(lambda self: self)])
+def test_what_cannot_be_called_cannot_be_decorated(target: object) -> None:
+    """Rather than a wrapper that fails later."""
+    with pytest.raises(TypeError, match="mock_tencent decorates"):
+        mock_tencent(target)
 
 
 def test_a_coroutine_is_mocked_while_it_runs() -> None:

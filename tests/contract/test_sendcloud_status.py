@@ -178,6 +178,13 @@ def test_a_seeded_day_is_the_same_for_the_same_seed(tmp_path):
     assert [row["requestTime"] for row in days[0]] == sorted(row["requestTime"] for row in days[0])
 
 
+def test_a_seed_forgets_cached_answers(world):
+    """Who seeds a day sees it, also who asked for it a moment ago."""
+    assert world.status(days="2")["info"]["total"] == "0"
+    world.service.seed(day=world.day(-1), messages=7, seed=1)
+    assert world.status(days="2")["info"]["total"] == "7"
+
+
 def test_reset_forgets_mails_and_cached_answers(world):
     world.send("a@example.com")
     assert world.status(days="1")["info"]["total"] == "1"

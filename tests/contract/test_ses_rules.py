@@ -74,6 +74,17 @@ def test_a_hard_bounce_blocks_an_address_for_fourteen_days(world):
     assert world.call("ListBlackEmailAddress", query)["TotalCount"] == 0
 
 
+def test_what_is_yet_to_come_refuses_nobody(world):
+    """A clock moved back: mails of the future do not count as recent, nor does a bounce block before it happened."""
+    for _ in range(10):
+        assert world.code("SendEmail", MAIL) == ""
+    world.service.provoke(message_id=world.send("bob@example.com"), recipient="bob@example.com", event="hard-bounce")
+    assert world.code("SendEmail", to("bob@example.com")) == "FailedOperation.EmailAddrInBlacklist"
+    assert world.code("SendEmail", MAIL) == "FailedOperation.FrequencyLimit"
+    world.clock.advance(-1800)
+    assert [world.code("SendEmail", to(who)) for who in ("ann@example.com", "bob@example.com")] == ["", ""]
+
+
 def test_the_simulators_bounces_block_too_when_they_are_not_exempt(world):
     world.service.switches.update({"simulator_is_exempt": False})
     world.send(f"hard-bounce@{SIMULATOR}")

@@ -143,6 +143,28 @@ def test_by_update_a_row_that_changes_moves_behind_the_others(world):
     assert sent[10] not in first + second
 
 
+@pytest.mark.parametrize("order", ["insertion", "newest_first", "updated_last"])
+def test_no_order_reads_a_whole_day_for_a_page(world, order):
+    """Filters go by their index, and an order by update reads the rows of its page only."""
+    world.service.switches.update({"row_order": order})
+    sent = [world.send(f"p{n}@example.com") for n in range(5)]
+    asked: list[str] = []
+    world.service._account.database._connection.set_trace_callback(asked.append)
+    both = {"MessageId": sent[1], "ToEmailAddress": "P1@example.com"}
+    for params in ({"MessageId": sent[1]}, {"ToEmailAddress": "P1@example.com"}, both):
+        assert [row["MessageId"] for row in world.rows(**params)] == [sent[1]]
+    assert len(world.rows(Offset=1, Limit=3)) == 3
+    world.service._account.database._connection.set_trace_callback(None)
+    pages = [sql for sql in asked if "deliver_message" in sql and sql.startswith("SELECT")]
+    plans = [
+        " / ".join(row[3] for row in world.service._account.database.rows(f"EXPLAIN QUERY PLAN {sql}")) for sql in pages
+    ]
+    used = ["status_message (message_id=?", "status_person (recipient=?", "status_message (message_id=?"]
+    assert [index in plan for index, plan in zip(used, plans, strict=False)] == [True] * 3
+    assert ("COVERING INDEX status_updated (day=?)" in plans[3]) == (order == "updated_last")
+    assert "PRIMARY KEY (day=? AND seq" in plans[3]
+
+
 def test_a_domain_without_dns_records_stays_unverified(world):
     world.service.switches.update({"dns": "missing"})
     world.call("CreateEmailIdentity", {"EmailIdentity": "a.example.org"})

@@ -56,7 +56,7 @@ def test_ses_tries_once(queue, status, state):
 
 @pytest.mark.parametrize("status", [204, 500, None])
 def test_sendcloud_resends_after_1_2_4_8_16_minutes_unless_200(queue, clock, status):
-    owed = owe(queue, source="sendcloud")
+    owed = owe(queue, source="sendcloud", due_at=clock.now())
     for attempt, minutes in enumerate((1, 2, 4, 8, 16), start=1):
         (callback,) = queue.due()
         assert callback.attempt == attempt
@@ -71,6 +71,29 @@ def test_sendcloud_resends_after_1_2_4_8_16_minutes_unless_200(queue, clock, sta
     assert queue.due() == []
     assert queue.history()[0]["state"] == "lost"
     assert len(queue.history()[0]["attempts"]) == 6
+
+
+def test_retries_count_from_when_the_attempt_was_due(queue, clock):
+    """A clock that jumps by a day leaves no attempt undone, and each is told as of its own time."""
+    start = clock.now()
+    owed = owe(queue, source="sendcloud", due_at=start)
+    clock.advance(86400)
+    dues = []
+    while due := queue.due():
+        dues.append(round(due[0].due_at - start))
+        queue.settle(owed, status=500, answer="")
+    assert dues == [0, 60, 180, 420, 900, 1860]
+    (story,) = queue.history()
+    assert story["state"] == "lost"
+    assert len({one["at"] for one in story["attempts"]}) == 6
+    assert story["attempts"][-1]["at"] == story["due_at"]
+
+
+def test_an_attempt_is_never_of_the_future(queue, clock):
+    """What is settled before it was due was made now."""
+    queue.settle(owe(queue, source="sendcloud", due_at=clock.now() + 5000), status=500, answer="")
+    clock.advance(61)
+    assert len(queue.due()) == 1
 
 
 def test_sendcloud_is_content_with_200(queue):
