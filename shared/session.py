@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import ConnectionPool
 
 
+_CONNECTIONS = 32
+"""Kept open to one origin: a timer reads that many objects at once, an HTTP function one."""
+
+
 def _cut(url: str) -> tuple[str, str]:
     """Cut a URL into its origin and what stands in the request line."""
     place = url.find("/", len("https://"))
@@ -30,7 +34,7 @@ class WarmAdapter(HTTPAdapter):
     """requests' adapter, less what is the same for every request: the pool of an origin, and no cookie jar."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(pool_maxsize=_CONNECTIONS)
         self._pools: dict[str, ConnectionPool] = {}
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:

@@ -13,6 +13,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared.trail.generations import find_newest
 from shared.trail.layout import abandoned_key, claim_key, outcome_key
 from shared.trail.records import VERSION, content_hash, encode_line, iso
 from shared.trail.store import Store, StoreError
@@ -62,7 +63,7 @@ def key_hash(key: str) -> str:
 
 def look_up(store: Store, key_sha256: str) -> Entry | None:
     """Return the newest entry of a key, or None when it was never used. Raises StoreError. LIST is not needed."""
-    generation, claim = _newest(store, key_sha256)
+    generation, claim = find_newest(lambda number: store.get(claim_key(key_sha256, number)))
     if claim is None:
         return None
     line = json.loads(claim)
@@ -70,20 +71,6 @@ def look_up(store: Store, key_sha256: str) -> Entry | None:
     if not outcome and store.get(abandoned_key(key_sha256, generation, line["nonce"])):
         outcome = ABANDONED
     return Entry(generation, outcome.get("state", CLAIMED), line, outcome.get("answer", {}))
-
-
-def _newest(store: Store, key_sha256: str) -> tuple[int, bytes | None]:
-    """Find the last of the generations, which have no gaps, in as many steps as their number has digits in binary."""
-    low, found = 0, store.get(claim_key(key_sha256, 0))
-    step = 1
-    while found is not None and (claim := store.get(claim_key(key_sha256, low + step))) is not None:
-        low, found, step = low + step, claim, step * 2
-    high = low + step
-    while found is not None and high - low > 1:
-        middle = (low + high) // 2
-        claim = store.get(claim_key(key_sha256, middle))
-        low, found, high = (middle, claim, high) if claim is not None else (low, found, middle)
-    return low, found
 
 
 def may_follow(entry: Entry) -> bool:

@@ -44,9 +44,19 @@ def event_key(day: str, hour: str, sha256: str) -> str:
     return f"events/dt={day}/hour={hour}/{sha256}.jsonl"
 
 
-def events_prefix(day: str) -> str:
-    """Return the prefix of a day's events, raw and merged."""
-    return f"events/dt={day}/"
+def merged_key(day: str, hour: str, sha256: str) -> str:
+    """Return the key of what compaction made of an hour's objects; ``sha256`` is that of its bytes."""
+    return f"events/dt={day}/hour={hour}/merged-{sha256}.jsonl"
+
+
+def merge_log_key(day: str, hour: str, number: int) -> str:
+    """Return the key of the n-th line of an hour's merge log: which objects went into which; created only if absent."""
+    return f"state/report/merged/dt={day}/hour={hour}/{number}.json"
+
+
+def events_prefix(day: str = "", hour: str = "") -> str:
+    """Return the prefix of events, raw and merged: of an hour, of a day, or of all days."""
+    return "events/" + (f"dt={day}/" if day else "") + (f"hour={hour}/" if hour else "")
 
 
 def sends_prefix(day: str) -> str:
@@ -92,3 +102,52 @@ def tasks_prefix(day: str) -> str:
 def report_key(day: str, extension: str) -> str:
     """Return the key of a day's report; ``extension``: html, json or csv."""
     return f"reports/dt={day}/report.{extension}"
+
+
+def lease_key(scope: str, day: str, generation: int) -> str:
+    """Return the key that says who works in ``scope`` (``report/compaction``); created only if absent. ``day``: UTC."""
+    return f"state/{scope}/lease/dt={day}/{generation}.json"
+
+
+def lease_over_key(scope: str, day: str, generation: int) -> str:
+    """Return the key that says that the holder of that generation is done."""
+    return f"state/{scope}/lease/dt={day}/{generation}-over.json"
+
+
+def refused_key(day: str, instance: str) -> str:
+    """Return the key of one webhook instance's count of refused requests on a day."""
+    return f"{refused_prefix(day)}{instance}.json"
+
+
+def refused_prefix(day: str = "") -> str:
+    """Return the prefix of the counts of refused requests, of a day or of all."""
+    return "state/webhook/refused/" + (f"dt={day}/" if day else "")
+
+
+def used_token_key(day: str, sha256: str) -> str:
+    """Return the key that says that a SendCloud webhook token of ``day`` was used; created only if absent."""
+    return f"{used_tokens_prefix(day)}{sha256}.json"
+
+
+def used_tokens_prefix(day: str = "") -> str:
+    """Return the prefix of the SendCloud webhook tokens that were used, of a day or of all."""
+    return "state/webhook/tokens/" + (f"dt={day}/" if day else "")
+
+
+def suppression_key(address: str) -> str:
+    """Return the key of an address that gets no mail; the case of letters does not count."""
+    sha256 = hashlib.sha256(address.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{SUPPRESSION_PREFIX}{sha256}.json"
+
+
+def applied_key(day: str) -> str:
+    """Return the key that says which of a day's events the suppression list knows already."""
+    return f"state/report/suppression/dt={day}.json"
+
+
+CALLBACK_TOKEN_REFUSED_KEY = "state/send/callback-token-refused.json"  # noqa: S105 - a key of the bucket
+"""Says that SES refused the header that carries our token, and when; its events are stored unverified."""
+EXPIRY_KEY = "state/report/expiry.json"
+"""How far the walk over what expires has come."""
+SUPPRESSION_PREFIX = "suppression/"
+LEDGER_PREFIX = "ledger/send/"

@@ -12,9 +12,11 @@ cos-python-sdk-v5 does the talking, with its traps set on purpose:
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import random
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -25,9 +27,15 @@ from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
 from shared.session import PATIENCE_S, WarmSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
 T = TypeVar("T")
+
+
+class _LeftOverError(Exception):
+    """Some of many keys were not deleted; the argument is the code of the first."""
+
 
 FORBID_OVERWRITE = "forbid-overwrite"
 APPEND = "append"
@@ -38,8 +46,12 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
 _EXISTS = frozenset({"FileAlreadyExists", "AppendPositionErr", "ObjectNotAppendable"})
 _PASSING = frozenset({"PathConflict", "RequestTimeout"})  # 4xx that pass: concurrent writes of one key, a slow wire
+_MOST_DELETED = 1000
+_READ_AHEAD_BYTES = 16 * 1024 * 1024
 # A body that breaks off is told by urllib3 itself: the SDK hands its raw stream out.
-_FAILURES = (CosServiceError, CosClientError, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_FAILURES = (
+    CosServiceError, CosClientError, requests.RequestException, urllib3.exceptions.HTTPError, OSError, _LeftOverError,
+)  # fmt: skip
 _NO_OVERWRITE = {"x-cos-forbid-overwrite": "true"}
 
 logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL + 1)
@@ -159,6 +171,42 @@ class Store:
         """Delete an object; deleting none is no error. Raises StoreError."""
         self._retried("delete", lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
 
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Delete objects, 1000 a request; deleting none is no error. Raises StoreError when one is left."""
+        remaining = iter(keys)
+        while some := list(itertools.islice(remaining, _MOST_DELETED)):
+            self._retried("delete", functools.partial(self._delete_many, some))
+
+    def read_many(self, entries: Iterable[Entry], *, at_once: int = 16) -> Iterator[tuple[Entry, bytes | None]]:
+        """Yield listed objects with their bytes, in their order, read ``at_once`` in parallel; None: it is gone.
+
+        Never more than _READ_AHEAD_BYTES lie ready, or one object when it is larger. Raises StoreError.
+        """
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - timers read so, HTTP functions never
+
+        ahead: deque[tuple[Entry, Future[bytes | None]]] = deque()
+        ahead_bytes = 0
+        pool = ThreadPoolExecutor(at_once)
+        try:
+            for entry in entries:
+                while ahead and (ahead_bytes + entry.size_bytes > _READ_AHEAD_BYTES or len(ahead) >= 2 * at_once):
+                    first, future = ahead.popleft()
+                    ahead_bytes -= first.size_bytes
+                    yield first, future.result()
+                ahead.append((entry, pool.submit(self.get, entry.key)))
+                ahead_bytes += entry.size_bytes
+            while ahead:
+                first, future = ahead.popleft()
+                yield first, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _delete_many(self, keys: list[str]) -> None:
+        wanted = {"Quiet": "true", "Object": [{"Key": key} for key in keys]}
+        answer = self._client.delete_objects(Bucket=self._bucket, Delete=wanted)
+        if left := answer.get("Error"):  # 200 all the same: each key has its own fate
+            raise _LeftOverError(left[0].get("Code", "Unknown"))
+
     def _put(self, key: str, body: bytes, content_type: str, headers: dict[str, str]) -> None:
         # The SDK copies `Metadata` as headers, verbatim and signed; it has no parameter for this one.
         self._client.put_object(
@@ -221,6 +269,8 @@ def _failure(operation: str, error: Exception) -> StoreError:
     if isinstance(error, CosServiceError):
         status, code = int(error.get_status_code()), str(error.get_error_code())
         return StoreError(operation, code, status=status, retry_safe=status >= 500 or code in _PASSING)
+    if isinstance(error, _LeftOverError):
+        return StoreError(operation, str(error), status=200, retry_safe=str(error) != "AccessDenied")
     return StoreError(operation, type(error).__name__, retry_safe=True)
 
 

@@ -426,3 +426,76 @@ def test_a_place_does_not_show_its_keys():
     assert "token-of-the-role" not in shown
     assert defaults.BUCKET in shown
     assert str(StoreError("put", "SlowDown", retry_safe=True)) == "put: SlowDown"
+
+
+def test_many_are_deleted_a_thousand_a_request(requested: list[tuple[str, Request]]):
+    """Those that are gone already are no error; the last request holds the rest."""
+    store = Store(PLACE)
+    keys = [f"events/{number}.jsonl" for number in range(1001)]
+    for key in (keys[0], keys[999], keys[1000]):
+        store.put(key, b"x")
+    requested.clear()
+    store.delete_many(iter(keys))
+    store.delete_many([])
+    assert actions(requested) == ["DeleteMultipleObjects"] * 2
+    assert list(store.iterate("events/")) == []
+
+
+def test_one_that_was_not_deleted_is_told_and_tried_again(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch):
+    """The answer is 200 all the same; what is left is deleted by the next attempt, what is refused is not."""
+    answers = [{"Error": [{"Key": "a", "Code": "InternalError"}]}, {}]
+    client = store_module._client(PLACE)
+    asked: list[Any] = []
+
+    def delete_objects(**given: Any) -> dict[str, Any]:
+        asked.append(given["Delete"]["Object"])
+        return answers[min(len(asked), len(answers)) - 1]
+
+    monkeypatch.setattr(client, "delete_objects", delete_objects)
+    Store(PLACE).delete_many(["a", "b"])
+    assert asked == [[{"Key": "a"}, {"Key": "b"}]] * 2
+    answers[:] = [{"Error": [{"Key": "a", "Code": "AccessDenied"}]}]
+    with pytest.raises(StoreError, match="AccessDenied") as caught:
+        Store(PLACE).delete_many(["a"])
+    assert (caught.value.retry_safe, caught.value.unanswered, len(asked)) == (False, False, 3)
+
+
+@pytest.mark.usefixtures("cloud")
+def test_many_are_read_in_their_order():
+    """However many run ahead; what is gone since it was listed is None; a reader may stop in the middle."""
+    store = Store(PLACE)
+    for number in range(100):
+        store.put(f"events/{number:03d}", b"%d" % number)
+    entries = list(store.iterate("events/"))
+    store.delete(entries[7].key)
+    read = list(store.read_many(iter(entries)))
+    assert [entry for entry, _ in read] == entries
+    assert [body for _, body in read] == [None if number == 7 else b"%d" % number for number in range(100)]
+    assert next(iter(store.read_many(entries)))[1] == b"0"
+    assert list(store.read_many([])) == []
+
+
+def test_what_is_read_ahead_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch):
+    """Large objects do not pile up: one at a time when each is as large as the bound."""
+    store, open_now, most = Store(PLACE), [0], [0]
+
+    def get(_key: str) -> bytes:
+        open_now[0] += 1
+        most[0] = max(most[0], open_now[0])
+        return b"x"
+
+    monkeypatch.setattr(store, "get", get)
+    for size, bound in ((store_module._READ_AHEAD_BYTES, 2), (store_module._READ_AHEAD_BYTES // 4, 5), (1, 33)):
+        open_now[0] = most[0] = 0
+        for _ in store.read_many([Entry(str(number), size, "", "") for number in range(100)]):
+            open_now[0] -= 1
+        assert 1 <= most[0] <= bound
+
+
+def test_a_failure_while_reading_many_is_raised(cloud: LocalCloud):
+    """Never a gap that looks like a missing object."""
+    store = Store(PLACE)
+    store.put("events/1", b"x")
+    fault(cloud, "error", "GetObject", status=503, code="ServiceUnavailable")
+    with pytest.raises(StoreError, match="ServiceUnavailable"):
+        list(store.read_many(store.iterate("events/")))
