@@ -8,14 +8,20 @@ module, and nothing else that is not theirs.
 
 from __future__ import annotations
 
+import io
+import time
 from contextvars import ContextVar
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from urllib3 import BaseHTTPResponse
     from urllib3.connectionpool import ConnectionPool
 
@@ -30,6 +36,49 @@ def _cut(url: str) -> tuple[str, str]:
     return (url, "/") if place < 0 else (url[:place], url[place:])
 
 
+_END: ContextVar[float | None] = ContextVar("_END", default=None)
+"""time.monotonic() by which the answer under way must be whole."""
+
+
+class _InTime(io.RawIOBase):
+    """What comes from a socket until ``end``. A socket's own time-out begins anew with each byte that drips in."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket, end: float) -> None:
+        self._raw, self._sock, self._end = raw, sock, end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self._end - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the answer was not whole in time")
+        self._sock.settimeout(left_s)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _AnswerInTime(HTTPResponse):
+    """http.client's answer, whole before ``_END`` or a time-out."""
+
+    def __init__(self, sock: socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        end = _END.get()
+        if end is not None:
+            self.fp = io.BufferedReader(_InTime(self.fp.detach(), sock, end))
+
+
+class _Http(HTTPConnection):
+    response_class = _AnswerInTime
+
+
+class _Https(HTTPSConnection):
+    response_class = _AnswerInTime
+
+
 class WarmAdapter(HTTPAdapter):
     """requests' adapter, less what is the same for every request: the pool of an origin, and no cookie jar."""
 
@@ -41,7 +90,9 @@ class WarmAdapter(HTTPAdapter):
         """Return the origin's pool. One session verifies in one way, so the origin is all that tells pools apart."""
         origin, _ = _cut(request.url or "")
         if origin not in self._pools:
-            self._pools[origin] = super().get_connection_with_tls_context(request, *args, **options)
+            pool: Any = super().get_connection_with_tls_context(request, *args, **options)
+            pool.ConnectionCls = _Https if origin.startswith("https:") else _Http
+            self._pools[origin] = pool
         return self._pools[origin]
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002 - requests' signature
@@ -63,7 +114,7 @@ class WarmAdapter(HTTPAdapter):
 
 
 PATIENCE_S: ContextVar[float | None] = ContextVar("PATIENCE_S", default=None)
-"""Seconds that the request under way may wait for a connection, and for an answer; None: its time-out as given.
+"""Seconds that the request under way may take, its whole answer included; None: its time-outs as given.
 
 The COS SDK has one time-out for a client's whole life, an invocation has less and less time.
 """
@@ -97,6 +148,9 @@ class WarmSession(requests.Session):
         how = {name: given[name] for name in ("stream", "timeout", "verify", "cert") if name in given}
         if (patience_s := PATIENCE_S.get()) is not None:
             how["timeout"] = tuple(min(patience_s, limit_s) for limit_s in how.get("timeout") or (patience_s,) * 2)
+            _END.set(time.monotonic() + patience_s)
+        else:
+            _END.set(None)
         response = self.get_adapter(url).send(prepared, **how)
         if not given.get("stream"):
             response.content  # noqa: B018 - read to its end, so that the connection returns to the pool

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import requests
 import urllib3
 
-from shared.session import WarmSession
+from shared.session import PATIENCE_S, WarmSession
 from shared.upstream.errors import NO_ANSWER, NOT_SENT, raise_for
 
 if TYPE_CHECKING:
@@ -50,13 +50,14 @@ def warm_session() -> WarmSession:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: tuple[float, float] = TIMEOUT_S) -> Answer:
-    """POST ``body`` once.
+    """POST ``body`` once; the whole exchange takes no longer than the longer of ``timeout_s``.
 
     Raises UpstreamRefused when no connection came about, so nothing was sent; UpstreamUncertain when the body may
     have been written and no whole answer came back.
     """
     if not all(map(_HEADER_VALUE.fullmatch, headers.values())):
         raise_for(NOT_SENT, code="InvalidHeader")
+    patience = PATIENCE_S.set(max(timeout_s))
     try:
         response = warm_session().post(url, data=body, headers=headers, timeout=timeout_s)
     except _NEVER_A_REQUEST as error:
@@ -64,6 +65,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: tuple[
     except _FAILURES as error:
         rule = NOT_SENT if _proves_nothing_was_sent(error) else NO_ANSWER
         raise_for(rule, code=type(error).__name__, cause=error)
+    finally:
+        PATIENCE_S.reset(patience)
     return Answer(response.status_code, response.content)
 
 
