@@ -2,6 +2,7 @@
 #   make test   every gate          make demo   the whole product, once, on this machine
 #   make bench  side by side        make up     a small Tencent Cloud on ports 9000-9003
 #   make package  the zips for SCF  make clean  what building leaves behind
+#   make fuzz   a million hostile callbacks
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ INTL_SDK := tencentcloud-sdk-python-intl-en
 INTL_SYNCED := build/clients/$(INTL_SDK)-3.1.193/.synced
 PYTHON_VERSION_CHECK := import sys; sys.exit(sys.version_info < (3, 10))
 
-.PHONY: demo test bench up package clean
+.PHONY: demo test bench fuzz up package clean
 
 demo: $(SYNCED)
 	$(BIN)/mailtrail demo
@@ -27,6 +28,10 @@ test: $(SYNCED) $(NODE_SYNCED) $(INTL_SYNCED)
 
 bench: $(SYNCED)
 	$(BIN)/python -m benchmarks
+
+fuzz: $(SYNCED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' || echo 'not guided then'
+	$(BIN)/python -m tests.fuzz
 
 up: $(SYNCED)
 	$(BIN)/mailtrail up

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import cold_start, handlers, localcloud
+from benchmarks import cold_start, compaction, expiry, handlers, localcloud, storm, webhook_load
 from benchmarks.goals import BenchmarkError, Goal
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ BENCHMARKS: dict[str, Callable[[int], tuple[dict[str, Any], list[Goal]]]] = {
     "cold_start": cold_start.measure,
     "localcloud": localcloud.measure,
     "handlers": handlers.measure,
+    "webhook_load": webhook_load.measure,
+    "storm": storm.measure,
+    "compaction": compaction.measure,
+    "expiry": expiry.measure,
 }
 """Name -> ``measure(rounds)``, which returns its numbers and its goals, and raises BenchmarkError if it cannot run."""
 

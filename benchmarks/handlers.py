@@ -1,6 +1,7 @@
 """CPU time of our handlers beside the official SDKs doing the same thing, over one localcloud in another process.
 
-- webhook: ``main_handler`` with one SES callback, beside the stock ``qcloud_cos`` ``put_object`` of the same bytes
+- webhook: ``main_handler`` with one SES callback, beside the stock ``qcloud_cos`` ``put_object`` of the same bytes;
+  as figures only, also beside a PUT of them that is signed by hand and no more: with ``requests``, with ``http.client``
 - send: ``SesClient.send_email`` (build, sign, post, map), the whole handler with its line in ``sends/``, and the
   handler with an Idempotency-Key, beside ``tencentcloud-sdk-python-ses`` SendEmail
 
@@ -10,6 +11,9 @@ Only this process's CPU time counts; what the services cost is theirs. The sides
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
+import http.client
 import itertools
 import json
 import os
@@ -68,7 +72,9 @@ def measure(rounds: int) -> tuple[dict[str, Any], list[Goal]]:
         Goal("send handler / SDK SendEmail, CPU", _ratio(times, "send", "sdk_send_email"), 1.5),
         Goal("send handler with a key / SDK SendEmail, CPU", _ratio(times, "send_with_key", "sdk_send_email"), 2.8),
     ]
-    return {"cpu_ms_per_call": times, "medians_ms": {n: statistics.median(t) for n, t in times.items()}}, goals
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    beside = {name: _ratio(times, "webhook", name) for name in ("bare_put_requests", "bare_put_http_client")}
+    return {"cpu_ms_per_call": times, "medians_ms": medians, "webhook_to": beside}, goals
 
 
 def _ratio(times: dict[str, list[float]], ours: str, theirs: str) -> float:
@@ -102,7 +108,42 @@ def _webhook_sides(port: int) -> dict[str, Callable[[], None]]:
     def stock_put_object() -> None:
         stock.put_object(Bucket=defaults.BUCKET, Key=f"bench/{next(numbers)}.jsonl", Body=line)
 
-    return {"webhook": webhook, "stock_put_object": stock_put_object}
+    return {"webhook": webhook, "stock_put_object": stock_put_object, **_bare_puts(port + 2, line)}
+
+
+def _bare_puts(port: int, line: bytes) -> dict[str, Callable[[], None]]:
+    """PUT with nothing around it: a signature, one warm connection, a look at the status."""
+    numbers, session = itertools.count(), requests.Session()
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    host = f"{defaults.BUCKET}.cos.{defaults.REGION}.myqcloud.com"
+
+    def with_requests() -> None:
+        path = f"/bench/requests-{next(numbers)}.jsonl"
+        headers = {"Host": host, "Authorization": _sign_put(path, host)}
+        answer = session.put(f"http://127.0.0.1:{port}{path}", data=line, headers=headers)
+        _expect({"statusCode": answer.status_code}, 200)
+
+    def with_http_client() -> None:
+        path = f"/bench/http-client-{next(numbers)}.jsonl"
+        connection.request("PUT", path, line, {"Host": host, "Authorization": _sign_put(path, host)})
+        answer = connection.getresponse()
+        answer.read()
+        _expect({"statusCode": answer.status}, 200)
+
+    return {"bare_put_requests": with_requests, "bare_put_http_client": with_http_client}
+
+
+def _sign_put(path: str, host: str) -> str:
+    """Sign as https://cloud.tencent.com/document/product/436/7778 has it; of the headers only the host counts."""
+    begin = int(time.time())
+    times = f"{begin - 60};{begin + 600}"
+    key = hmac.new(defaults.SECRET_KEY.encode(), times.encode(), hashlib.sha1).hexdigest()
+    digest = hashlib.sha1(f"put\n{path}\n\nhost={host}\n".encode()).hexdigest()
+    signature = hmac.new(key.encode(), f"sha1\n{times}\n{digest}\n".encode(), hashlib.sha1).hexdigest()
+    return (
+        f"q-sign-algorithm=sha1&q-ak={defaults.SECRET_ID}&q-sign-time={times}&q-key-time={times}"
+        f"&q-header-list=host&q-url-param-list=&q-signature={signature}"
+    )
 
 
 def _send_sides(port: int) -> dict[str, Callable[[], None]]:

@@ -16,6 +16,10 @@ VERBS = {
     "invoke": "cli.invoke",
     "snapshot": "cli.timers",
     "report": "cli.timers",
+    "events": "cli.events",
+    "query": "cli.query",
+    "replay": "cli.replay",
+    "suppression": "cli.suppression",
     "package": "cli.packaging",
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NOT_SHIPPED: Mapping[str, str] = {
     "pycryptodome": "11 MB that only CosEncryptionClient imports; `import qcloud_cos` works without",
 }
-"""Distribution name -> why it stays at home although something deployed requires it."""
+"""Distribution name -> why it stays at home although something deployed requires it. What we ask for ourselves goes."""
 
 TARGET_MARKERS = {
     "python_version": "3.10",
@@ -57,16 +57,19 @@ def read_extras(pyproject: Path) -> dict[str, list[Requirement]]:
 
 
 def closure(requirements: Iterable[Requirement]) -> list[Pin]:
-    """Return every distribution that ``requirements`` need on the target, sorted by name, NOT_SHIPPED left out.
+    """Return every distribution that ``requirements`` need on the target, sorted by name.
+
+    NOT_SHIPPED is left out where others require it, not where ``requirements`` themselves name it.
 
     Raises PackageError for one that is not installed here, or is installed in a version the requirement excludes.
     """
     found: dict[str, Pin] = {}
     waiting = list(requirements)
+    left_out = NOT_SHIPPED.keys() - {canonicalize_name(requirement.name) for requirement in waiting}
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
-        if name in NOT_SHIPPED or name in found or not _applies(requirement):
+        if name in left_out or name in found or not _applies(requirement):
             continue
         distribution = _installed(name, requirement)
         found[name] = Pin(name, distribution.version)

@@ -14,7 +14,8 @@ from cli import target
 from cli.invoke import call
 
 
-def _days(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+def parse_days(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Check what ``--day`` was given. Raises BadParameter."""
     for day in value:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", day):
             raise click.BadParameter(f"{day} is not YYYY-MM-DD")
@@ -22,8 +23,9 @@ def _days(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) 
 
 
 DAY_OPTION = click.option(
-    "--day", "days", multiple=True, callback=_days, help="YYYY-MM-DD; may be repeated. Default: yesterday and today."
-)
+    "--day", "days", multiple=True, callback=parse_days,
+    help="YYYY-MM-DD; may be repeated. Default: yesterday and today.",
+)  # fmt: skip
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
@@ -48,12 +50,14 @@ def snapshot_command(days: tuple[str, ...], port: int | None, *, as_json: bool) 
 @target.LOCAL_OPTION
 @JSON_OPTION
 def report_command(days: tuple[str, ...], port: int | None, *, as_json: bool) -> None:
-    """Write the report of whole days into the bucket."""
+    """Write the report of whole days into the bucket, and do the timer's other work: compaction, expiry."""
     result = _run("report", days, port)
     table = Table("Day", "Events", "Recipients", "Objects")
     for one in result["reports"]:
         table.add_row(one["day"], str(one["events"]), str(one["recipients"]), "\n".join(one["keys"]))
     _print(result, table, as_json=as_json)
+    for step, told in () if as_json else result["maintenance"].items():
+        click.echo(f"{step}: {', '.join(f'{name} {value}' for name, value in told.items())}")
 
 
 def _run(function: str, days: tuple[str, ...], port: int | None) -> dict[str, Any]:

@@ -23,13 +23,15 @@ RECIPIENTS = ((1, 2, 3, 5), (80, 12, 5, 3))
 
 
 class Event(NamedTuple):
-    """One event of a history, ``after_s`` seconds after the mail was accepted."""
+    """One event of a history, ``after_s`` seconds after the mail was accepted; ``is_machine``: no person did it."""
 
     after_s: int
     event: str
     reason: str = ""
     bounce_type: str = ""
     link: str = ""
+    useragent: str = USERAGENT
+    is_machine: bool = False
 
 
 class History(NamedTuple):
@@ -43,6 +45,10 @@ _DELIVERED = Event(2, "delivered")
 _DEFERRED = Event(3, "deferred", "451 4.7.1 greylisted, try again later")
 _HARD = ("550 5.1.1 The email account that you tried to reach does not exist", "hard_bounce")
 _SOFT = ("452 4.2.2 mailbox full", "soft_bounce")
+_GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+_PREFETCHED = Event(9, "open", useragent="Mozilla/5.0", is_machine=True)  # Apple's Mail Privacy Protection
+_AT_THE_GATE = Event(2, "open", is_machine=True)
+_SWEPT = tuple(Event(35, "click", link=link, is_machine=True) for link in (LINK, f"{LINK}/2", f"{LINK}/unsubscribe"))
 
 HISTORIES = (
     History(470, (_DELIVERED,)),
@@ -56,9 +62,14 @@ HISTORIES = (
     History(20, (Event(4, "bounce", *_SOFT),)),
     History(10, (Event(4, "bounce", *_SOFT), Event(3600, "delivered"))),
     History(10, (_DELIVERED, Event(45, "bounce", *_HARD))),
-    History(20, (Event(1, "dropped", "message discarded: content rejected by policy"),)),
+    History(20, (Event(1, "dropped", "message discarded before it was handed over"),)),
     History(10, (_DELIVERED, Event(700, "open"), Event(750, "unsubscribe"))),
     History(10, (_DELIVERED, Event(800, "spamreport"))),
+    History(40, (_DELIVERED, _PREFETCHED)),
+    History(20, (_DELIVERED, _PREFETCHED, Event(5400, "open"), Event(5410, "click", link=LINK))),
+    History(10, (_DELIVERED, Event(300, "open", useragent=_GMAIL))),
+    History(10, (_DELIVERED, _AT_THE_GATE, *_SWEPT, Event(35, "unsubscribe", is_machine=True))),
+    History(10, (_DELIVERED, _AT_THE_GATE, *_SWEPT, Event(4000, "open"), Event(4030, "click", link=LINK))),
 )
 _SAID = {
     "delivered": ("delivered", None),
@@ -68,12 +79,14 @@ _SAID = {
     "soft_bounce": ("bounced", "soft"),
 }
 _DONE = {"open": "opened", "click": "clicked", "spamreport": "complained", "unsubscribe": "unsubscribed"}
+_JUDGED = ("open", "click", "unsubscribe")
+_SHORTEST = next(number for number, history in enumerate(HISTORIES) if history.events == (_DELIVERED,))
 
 
 class Truth(NamedTuple):
     """What one (message, recipient) has come to. ``type`` and ``class_`` as in shared/trail/vocabulary.py.
 
-    ``events``: its distinct events; the last four: how many of them were of that kind.
+    ``events``: its distinct events; the next four: how many of them were of that kind; the last: by a person.
     """
 
     message_id: str
@@ -85,6 +98,9 @@ class Truth(NamedTuple):
     clicked: int
     complained: int
     unsubscribed: int
+    opened_human: int
+    clicked_human: int
+    unsubscribed_human: int
 
 
 class Invented(NamedTuple):
@@ -109,12 +125,14 @@ class Mails:
         self.times = array("L")
 
     def add_pair(self, message: int, place: int, outcome: int, room: int) -> None:
-        """Append a pair with as many events of its history as there is ``room`` for."""
+        """Append a pair with its history; one for which there is no ``room`` (events) is delivered and no more."""
+        if len(HISTORIES[outcome].events) > room:
+            outcome = _SHORTEST
         self.outcomes.append(outcome)
         self.messages.append(message)
         self.places.append(place)
         self.firsts.append(len(self.times))
-        self.times.extend(self.sent_at[message] + event.after_s for event in HISTORIES[outcome].events[:room])
+        self.times.extend(self.sent_at[message] + event.after_s for event in HISTORIES[outcome].events)
 
     def event(self, number: int, key: bytes) -> Invented:
         """Build distinct event ``number``; ``key`` is what the ids are made of."""
@@ -128,11 +146,11 @@ class Mails:
 
     def truth_of(self, pair: int, key: bytes) -> Truth:
         """Return what a pair has come to: its last word on delivery, and what was counted."""
-        end = self.firsts[pair + 1] if pair + 1 < len(self.firsts) else len(self.times)
-        events = HISTORIES[self.outcomes[pair]].events[: end - self.firsts[pair]]
+        events = HISTORIES[self.outcomes[pair]].events
         said = [_SAID[event.bounce_type or event.event] for event in events if event.event not in _DONE]
         counts = (sum(event.event == word for event in events) for word in _DONE)
-        return Truth(*self._names(pair, key), *said[-1], len(events), *counts)
+        people = [event.event for event in events if not event.is_machine]
+        return Truth(*self._names(pair, key), *said[-1], len(events), *counts, *map(people.count, _JUDGED))
 
     def _names(self, pair: int, key: bytes) -> tuple[str, str]:
         message = self.messages[pair]
@@ -176,5 +194,5 @@ def _payload(event: Event, message_id: str, recipient: str, at: int, sent_at: in
         "sentTimestamp": sent_at,
     }
     if event.event in ("open", "click"):
-        payload["useragent"] = USERAGENT
+        payload["useragent"] = event.useragent
     return payload | ({"link": event.link} if event.link else {})

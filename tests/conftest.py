@@ -24,10 +24,13 @@ settings.load_profile("mailtrail")
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
-    """Open a fresh LocalCloud at ``NOW``, without limits of rate; a fresh ``send`` instance with it."""
+    """Open a fresh LocalCloud at ``NOW``, without limits of rate; fresh instances of ``send`` and ``webhook`` with it."""
     from functions.send import submit  # noqa: PLC0415 - most tests need no function
+    from functions.webhook import handler, refusals  # noqa: PLC0415 - most tests need no function
 
     monkeypatch.setattr(submit, "_extras_refused", False)
+    monkeypatch.setattr(submit, "_unwritten", [])
+    monkeypatch.setattr(handler, "refusals", refusals.Refusals())
     with mock_tencent(ses_rate_per_s=0) as opened:
         opened.move_to(NOW)
         opened.ses.switches.update({"hourly_per_recipient": 0})

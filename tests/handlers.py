@@ -133,6 +133,11 @@ def bucket(prefix: str = "") -> dict[str, bytes]:
         marker = page["NextMarker"]
 
 
+def kept() -> dict[str, bytes]:
+    """Read what callbacks left in the bucket: everything but the counts of those that were refused."""
+    return {key: body for key, body in bucket().items() if not key.startswith("state/webhook/refused/")}
+
+
 def records(prefix: str) -> list[dict[str, Any]]:
     """Read every line of JSON under ``prefix``."""
     return [json.loads(line) for body in bucket(prefix).values() for line in body.decode().split("\n") if line]

@@ -8,15 +8,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from functions.report.reading import count_quarantined, iter_events, iter_sends, latest_tasks, read_snapshot
+from functions.report.authenticity import count_refused, read_token_refusal
+from functions.report.engagement import ALL_AND_HUMAN, done, events_by_machine, rates
+from functions.report.event_reading import Missed, iter_events
+from functions.report.reading import count_quarantined, iter_sends, latest_tasks, read_snapshot
 from shared.trail.fold import ENGAGEMENTS, State
+from shared.trail.machine import JUDGED
 from shared.trail.records import VERSION
-from shared.trail.vocabulary import send_status
+from shared.trail.suppression_rules import entry_of
+from shared.trail.vocabulary import SUPPRESSING, send_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from shared.trail.store import Store
+    from shared.trail.suppression import Entry
 
 TASK_STATUS = {1: "to start", 5: "sending", 6: "suspended today", 7: "error", 10: "done"}
 """ListSendTasks, seed 001."""
@@ -35,17 +41,26 @@ class Day:
         self.send_status: Counter[int | None] = Counter()
         self.status_types: Counter[str] = Counter()
         self.sends = 0
-        self._seen: set[bytes] = set()
+        self.suppressions: list[Entry] = []
+        self._seen: dict[bytes, bool] = {}
 
     def add_event(self, record: Mapping[str, Any]) -> None:
-        """Count one event line; a repeat adds to ``event_lines`` alone."""
+        """Count one event line; a repeat counts as a line and no more."""
         self.event_lines += 1
+        self._say(record, "event")  # a repeat too: copies may differ, and the fold says which stands
         identity = bytes.fromhex(record["event_id"])
-        if identity in self._seen:
+        # Copies may differ here too (a key that was set in between): proven once is proven.
+        known = self._seen.get(identity)
+        self._seen[identity] = bool(known or record["verified"])
+        if known is not None:
             return
-        self._seen.add(identity)
         self.events[record["type"]] += 1
-        self._say(record, "event")
+        if record["type"] in SUPPRESSING and (entry := entry_of(record)):
+            self.suppressions.append(entry)
+
+    def verified(self) -> int:
+        """Count the distinct events that carried our token or SendCloud's signature."""
+        return sum(self._seen.values())
 
     def add_status(self, record: Mapping[str, Any]) -> None:
         """Count one status row."""
@@ -73,11 +88,14 @@ def _key(record: Mapping[str, Any]) -> Key:
 def read_day(store: Store, day: str) -> tuple[Day, dict[str, Any]]:
     """Read a day of the trail; return what was counted, and the report's JSON object. Raises StoreError."""
     counted = Day()
-    for event in iter_events(store, day):
+    missed = Missed()
+    for event in iter_events(store, day, missed):
         counted.add_event(event)
     for send in iter_sends(store, day):
         counted.add_send(send)
     snapshots = {source: _read_rows(store, source, day, counted) for source in ("status", "sendcloud")}
+    by_domain = _by_domain(counted)
+    recipients = _recipients(counted, by_domain)
     return counted, {
         "v": VERSION,
         "day": day,
@@ -86,13 +104,21 @@ def read_day(store: Store, day: str) -> tuple[Day, dict[str, Any]]:
             "distinct": sum(counted.events.values()),
             "lines": counted.event_lines,
             "by_type": dict(counted.events.most_common()),
+            "vanished": missed.vanished,
+            "unreadable": missed.unreadable,
+            "by_machine": events_by_machine(counted.states.values()),
+            "verified": counted.verified(),
+            "unverified": sum(counted.events.values()) - counted.verified(),
         },
-        "recipients": _recipients(counted),
-        "by_domain": _by_domain(counted),
+        "recipients": recipients,
+        "rates": rates(counted.states.values(), recipients),
+        "by_domain": by_domain,
         "status": {**snapshots["status"], "by_send_status": _by_send_status(counted)},
         "sendcloud": snapshots["sendcloud"],
         "tasks": [_task(task) for task in latest_tasks(store, day)],
         "quarantined": count_quarantined(store, day),
+        "refused": count_refused(store, day),
+        "callback_token_refused": read_token_refusal(store),
     }
 
 
@@ -108,13 +134,13 @@ def _read_rows(store: Store, source: str, day: str, counted: Day) -> dict[str, A
     return {**told, "rows": number, "by_type": dict(own.status_types.most_common())}
 
 
-def _recipients(counted: Day) -> dict[str, Any]:
+def _recipients(counted: Day, by_domain: list[dict[str, Any]]) -> dict[str, Any]:
     states = counted.states.values()
     return {
         "total": len(counted.states),
         "final": sum(state.is_final for state in states),
         "by_outcome": dict(Counter(state.delivery.type for state in states).most_common()),
-        **{kind: sum(state.has(kind) for state in states) for kind in ENGAGEMENTS},
+        **{name: sum(row.get(name, 0) for row in by_domain) for name in ALL_AND_HUMAN},
     }
 
 
@@ -122,7 +148,7 @@ def _by_domain(counted: Day) -> list[dict[str, Any]]:
     domains: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for (_, recipient), state in counted.states.items():
         told = domains[recipient.rpartition("@")[2] or "(unknown)"]
-        told.update(["recipients", state.delivery.type, *(kind for kind in ENGAGEMENTS if state.has(kind))])
+        told.update(["recipients", state.delivery.type, *done(state)])
     ordered = sorted(domains.items(), key=lambda item: (-item[1]["recipients"], item[0]))
     return [{"domain": domain, **told} for domain, told in ordered]
 
@@ -147,4 +173,5 @@ def iter_table(counted: Day) -> Iterator[dict[str, Any]]:
         row = {"message_id": key[0], "recipient": key[1], "outcome": state["type"]}
         row |= {name: state[name] for name in ("class", "reason", "fault", "at", "final")}
         row |= {name: state[f"{name}_count"] or int(state[name]) for name in ENGAGEMENTS}
+        row |= {f"{name}_human": state[f"{name}_human_count"] for name in JUDGED}
         yield {**row, "told_by": " ".join(sorted(counted.sources[key]))}

@@ -1,4 +1,4 @@
-"""A day of the trail, read as a stream: events, status rows, sends, tasks. Only what the caller keeps is held."""
+"""A day of the trail, read as a stream: status rows, sends, tasks. Only what the caller keeps is held."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.trail.layout import events_prefix, manifest_key, quarantine_prefix, sends_prefix, tasks_prefix
+from shared.trail.layout import manifest_key, quarantine_prefix, sends_prefix, tasks_prefix
 from shared.trail.records import decode_lines
 
 if TYPE_CHECKING:
@@ -24,11 +24,6 @@ class Snapshot(NamedTuple):
 
     manifest: dict[str, Any]
     rows: Iterator[dict[str, Any]]
-
-
-def iter_events(store: Store, day: str) -> Iterator[dict[str, Any]]:
-    """Yield every event line of a day, repeats included: readers count by ``event_id``. Raises StoreError."""
-    return _iter_lines(store, events_prefix(day))
 
 
 def iter_sends(store: Store, day: str) -> Iterator[dict[str, Any]]:
@@ -54,9 +49,8 @@ def count_quarantined(store: Store, day: str) -> int:
 
 
 def _iter_lines(store: Store, prefix: str) -> Iterator[dict[str, Any]]:
-    for entry in store.iterate(prefix):
-        # A listed object may be gone: compaction deletes what it has merged.
-        yield from decode_lines((store.get(entry.key) or b"").splitlines())
+    for _, body in store.read_many(store.iterate(prefix)):
+        yield from decode_lines((body or b"").splitlines())
 
 
 def _iter_parts(store: Store, manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -83,6 +83,6 @@ def _route(request: HttpRequest, office: Office) -> tuple[int, dict[str, Any]]:
 
 def _look_up(key: str, store: Store) -> dict[str, Any]:
     entry = ledger.look_up(store, ledger.key_hash(key))
-    if entry is None:
+    if entry is None or entry.state == ledger.EXPIRING:
         raise Problem(404, "not_found", "this Idempotency-Key was never used")
     return {"state": entry.state, "claimed_at": entry.claim["at"], "generation": entry.generation, **entry.answer}

@@ -8,44 +8,42 @@ an outcome is in flight, or its function died: it is never taken over blindly, b
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.trail.generations import find_newest
 from shared.trail.layout import abandoned_key, claim_key, outcome_key
+from shared.trail.ledger import (
+    ABANDONED,
+    CLAIMED,
+    EXPIRING,
+    REFUSED,
+    SENT,
+    UNCERTAIN,
+    Entry,
+    look_up,
+    may_follow,
+)
 from shared.trail.records import VERSION, content_hash, encode_line, iso
 from shared.trail.store import Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-CLAIMED = "claimed"
-SENT = "sent"
-REFUSED = "refused"
-UNCERTAIN = "uncertain"
+__all__ = [
+    "EXPIRING", "KEY", "KEY_RULE", "REFUSED", "SENT", "UNCERTAIN", "Claim", "ClaimInDoubtError", "Entry", "key_hash",
+    "look_up", "settle", "take_claim",
+]  # fmt: skip
 KEY = re.compile(r"(?=.{1,256}$)[\x20-\x2e\x30-\x7e]+(/[\x20-\x2e\x30-\x7e]+)*")
 KEY_RULE = "1 to 256 printable ASCII characters, no slash at either end and none beside another"
 """What GET /send/{key} can name as well."""
 
 
 TIME_TO_ABANDON_S = 1.0
-ABANDONED: dict[str, Any] = {"state": REFUSED, "answer": {"retry_safe": True, "code": "trail_unavailable"}}
-"""What a claim amounts to whose maker gave up before SES was called."""
 
 
 class ClaimInDoubtError(StoreError):
     """Nothing was sent, but a claim may have been written that nobody can settle."""
-
-
-class Entry(NamedTuple):
-    """What the ledger says of a key. ``answer`` is what its caller was told, ``claim`` the claim's own line."""
-
-    generation: int
-    state: str
-    claim: dict[str, Any]
-    answer: dict[str, Any]
 
 
 class Claim(NamedTuple):
@@ -59,23 +57,6 @@ class Claim(NamedTuple):
 def key_hash(key: str) -> str:
     """Return the hash under which a key is kept; keys may hold personal data."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def look_up(store: Store, key_sha256: str) -> Entry | None:
-    """Return the newest entry of a key, or None when it was never used. Raises StoreError. LIST is not needed."""
-    generation, claim = find_newest(lambda number: store.get(claim_key(key_sha256, number)))
-    if claim is None:
-        return None
-    line = json.loads(claim)
-    outcome = json.loads(store.get(outcome_key(key_sha256, generation)) or b"{}")
-    if not outcome and store.get(abandoned_key(key_sha256, generation, line["nonce"])):
-        outcome = ABANDONED
-    return Entry(generation, outcome.get("state", CLAIMED), line, outcome.get("answer", {}))
-
-
-def may_follow(entry: Entry) -> bool:
-    """Whether a new attempt may be made after this one: it did not take effect, and waiting may have helped."""
-    return entry.state == REFUSED and bool(entry.answer.get("retry_safe"))
 
 
 def take_claim(
@@ -101,9 +82,14 @@ def take_claim(
         if created:
             return Claim(key_sha256, generation, body_sha256)
         entry = look_up(store, key_sha256)
-        if entry is not None and (entry.claim["body_sha256"] != body_sha256 or not may_follow(entry)):
+        if entry is not None and not _gives_way(entry, body_sha256, at):
             return entry
         generation = 0 if entry is None else entry.generation + 1
+
+
+def _gives_way(entry: Entry, body_sha256: str, now: float) -> bool:
+    is_same = entry.state == EXPIRING or entry.claim["body_sha256"] == body_sha256
+    return is_same and may_follow(entry, now=now)
 
 
 def _abandon(store: Store, key_sha256: str, generation: int, nonce: str, *, may_exist: bool) -> None:

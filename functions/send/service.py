@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.send import ledger
 from functions.send.addresses import bare_address
-from functions.send.submit import submit
+from functions.send.submit import submit, take_token_refusal
 from shared.edge.http_event import Problem
 from shared.edge.log import log
-from shared.trail.layout import send_key
+from shared.trail.layout import CALLBACK_TOKEN_REFUSED_KEY, send_key
 from shared.trail.records import VERSION, Send, content_hash, day_of, encode_line, epoch, iso
 from shared.trail.store import Store, StoreError
 from shared.upstream.errors import UNKNOWN
@@ -26,6 +26,8 @@ TIME_FOR_SES_S = 4.0
 """Seconds that must be left before SendEmail is called: dying between its call and its answer leaves a key in doubt."""
 TIME_TO_REMEMBER_S = 2.0
 """Seconds that the trail may take once SES has answered: the caller waits for an answer that is known."""
+TIME_TO_NOTE_S = 0.5
+"""Seconds that the caller waits, once in an instance's life, for what only the report wants to know."""
 LONGEST_LIFE_S = 900
 """Seconds that a function can live at most; a claim without an outcome that is older is nobody's any more."""
 
@@ -58,6 +60,7 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     if not key:
         answer = _send(office, mail, reference=secrets.token_hex(16))
         _keep(office, mail, answer, key_sha256=None)
+        _note_token_refusal(office)
         return answer
     claim = ledger.take_claim(office.store, ledger.key_hash(key), body, at=office.clock(), check_time=office.check_time)
     if isinstance(claim, ledger.Entry):
@@ -65,6 +68,7 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     answer = _send_claimed(office, mail, claim)
     # After the outcome: without that the key stays in doubt, without this line a report lacks one send.
     _keep(office, mail, answer, key_sha256=claim.key_sha256)
+    _note_token_refusal(office)
     return answer
 
 
@@ -89,6 +93,8 @@ def _settle(office: Office, claim: ledger.Claim, state: str, answer: Mapping[str
 
 def _answer_again(entry: ledger.Entry, body: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Give a repeat the answer of the first, or say why there is none."""
+    if entry.state == ledger.EXPIRING:
+        raise Problem(409, "in_flight", "an old use of this key is being removed", retry_safe=True, retry_after_s=2)
     if entry.claim["body_sha256"] != content_hash(body):
         raise Problem(409, "idempotency_conflict", "this Idempotency-Key was used with another body")
     if entry.state == ledger.SENT:
@@ -141,3 +147,16 @@ def _keep(office: Office, mail: Mail, answer: Mapping[str, Any], *, key_sha256: 
         office.briefly().put(send_key(day_of(now, office.settings.utc_offset_s), message_id), encode_line(line))
     except StoreError as error:
         log("ERROR", "send not kept", message_id=message_id, request_id=request_id, code=error.code)
+
+
+def _note_token_refusal(office: Office) -> None:
+    """Tell the report when SES has just refused our token. The mail is out and kept; a failure here is logged."""
+    refusal = take_token_refusal()
+    if refusal is None:
+        return
+    line = {"v": VERSION, "at": iso(office.clock()), **refusal._asdict()}
+    store = office.store.within(TIME_TO_NOTE_S)
+    try:
+        store.put(CALLBACK_TOKEN_REFUSED_KEY, encode_line(line), content_type="application/json")
+    except StoreError as error:
+        log("WARNING", "token refusal not noted", code=error.code)

@@ -37,6 +37,14 @@ LONGEST_HEADER_LINE = 998
 
 _REFUSES_AN_EXTRA = frozenset({"InvalidParameter", "InvalidParameterValue", "UnknownParameter", "UnsupportedOperation"})
 _extras_refused = False
+_unwritten: list[TokenRefusal] = []
+
+
+class TokenRefusal(NamedTuple):
+    """What SES answered to the header that carries our token: its code, and the request that it refused."""
+
+    code: str
+    request_id: str
 
 
 class Submitted(NamedTuple):
@@ -62,11 +70,17 @@ def submit(ses: SesClient, settings: SendSettings, mail: Mail, reference: str) -
                 raise
             accepted, token = ses.send_email(build_payload(mail, languages)), ""
             _extras_refused = True
+            _unwritten.append(TokenRefusal(error.code, error.request_id))
             log("WARNING", "callback token refused by SES", code=error.code)
     except UpstreamError as error:
         raise _problem_of(error) from error
     lost = bool(mail.metadata) and not token
     return Submitted(accepted, ["metadata will not come back in events; it is in the line of the send"] * lost)
+
+
+def take_token_refusal() -> TokenRefusal | None:
+    """Return what this instance has learned of our token and nobody has written down yet, once."""
+    return _unwritten.pop() if _unwritten else None
 
 
 def _callback_token(settings: SendSettings, mail: Mail, reference: str) -> str:

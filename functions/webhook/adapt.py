@@ -6,11 +6,11 @@ SendCloud: https://www.sendcloud.net/doc/en_US/email_v2/webhook/ and https://doc
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from functions.webhook.body import UnreadableError, by_lower_name, load_json
 from shared.trail.bounce import Diagnosis, diagnose, refine
-from shared.trail.records import VERSION, Event, event_id, iso, plausible_epoch
+from shared.trail.records import VERSION, Event, canonical_json, event_id, iso, plausible_epoch
 from shared.trail.vocabulary import SENDCLOUD_EVENTS, UNKNOWN, Meaning, ses_event
 from shared.upstream.signing import is_callback_token, parse_callback_token
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _DELIVERY_TROUBLE = frozenset({"bounced", "rejected", "deferred"})
+_ENGAGED = frozenset({"opened", "clicked", "unsubscribed"})
+_MOST_TEXT = 4096
+"""Characters of a reason that are read for what they mean; every rule goes over them."""
+_MOST_SPLIT_BYTES = 8 * 1024 * 1024
+"""What the recipients of one ``request`` may come to, each with all that is not about recipients."""
 _TOKEN_HEADER = "x-tencentcloudses-cb-custom"  # noqa: S105 - a header's name
 
 
@@ -78,6 +83,8 @@ def adapt_sendcloud(raw: Any, *, received_s: float, verified: bool) -> list[Fact
     recipients, ids = _list(fields.get("recipientarray")), _list(fields.get("emailids"))
     if fields.get("recipient") or not recipients or len(ids) != len(recipients):
         return [_adapt_sendcloud_one(raw, fields, received_s=received_s, verified=verified)]
+    if len(recipients) * len(canonical_json(_only(raw, None, None))) > _MOST_SPLIT_BYTES:
+        raise NotAnEventError("too much for so many recipients")
     return [
         _adapt_sendcloud_one(
             _only(raw, to, email_id),
@@ -116,12 +123,13 @@ def _adapt_sendcloud_one(raw: Any, fields: Mapping[str, Any], *, received_s: flo
 def _record(parts: _Parts, raw: Any, received_s: float) -> Event:
     meaning, diagnosis = parts.meaning, Diagnosis(None, None)
     if meaning.type in _DELIVERY_TROUBLE:
-        diagnosis = diagnose(parts.text)
-        meaning = refine(meaning, parts.text, diagnosis)
+        text = parts.text[:_MOST_TEXT]
+        diagnosis = diagnose(text)
+        meaning = refine(meaning, text, diagnosis)
     occurred_at = iso(parts.occurred_s)
     # Two unlisted events of one second are two events: their own names tell them apart.
     kind = meaning.type if meaning is not UNKNOWN else f"unknown:{parts.name}"
-    return {
+    record: Event = {
         "v": VERSION,
         "event_id": event_id(parts.source, parts.message_id, parts.recipient, kind, occurred_at, parts.link),
         "source": parts.source,
@@ -143,12 +151,17 @@ def _record(parts: _Parts, raw: Any, received_s: float) -> Event:
         "metadata": None,
         "raw": raw,
     }
+    if meaning.type in _ENGAGED:
+        from shared.trail.machine import machine_of  # noqa: PLC0415 - most events are deliveries and need no table
+
+        record["machine"] = machine_of(record)
+    return record
 
 
 def _fields(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise NotAnEventError("not a JSON object")
-    fields = {str(name).lower(): value for name, value in raw.items()}
+    fields = by_lower_name(raw)
     if not isinstance(fields.get("event"), str) or not fields["event"]:
         raise NotAnEventError("no event name")
     return fields
@@ -170,9 +183,11 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
 
 def _whole(value: Any) -> int | None:
     try:
-        return None if isinstance(value, bool) else int(value)
+        number = None if isinstance(value, bool) else int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    # Readers of the trail have no type for more than 64 bits; raw has it all.
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _verify(
@@ -190,7 +205,9 @@ def _verify(
         content = parse_callback_token(keys, token)
     except ValueError as error:
         raise NotAnEventError("a callback token that is not ours") from error
-    if recipient is not None and not content.covers(recipient):
+    if recipient is None:  # a token says whose events it proves; this one is nobody's
+        return False, None
+    if not content.covers(recipient):
         raise NotAnEventError("a callback token of a mail that did not go to this recipient")
     return True, content.metadata
 
@@ -198,15 +215,15 @@ def _verify(
 def _list(value: Any) -> list[Any]:
     """Return a list, also one that a form carries as JSON text."""
     try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
+        found = load_json(value) if isinstance(value, str) else value
+    except UnreadableError:
         return []
     return found if isinstance(found, list) else []
 
 
 def _user_headers(value: Any) -> dict[str, str] | None:
     try:
-        headers = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
+        headers = load_json(value) if isinstance(value, str) else value
+    except UnreadableError:
         return None
     return {str(k): str(v) for k, v in headers.items()} if isinstance(headers, dict) else None

@@ -10,6 +10,9 @@ import json
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl
 
+MOST_LINES = 10_000
+"""Lines in one body; 256 KB do not hold as many events, and each line that is not JSON costs as much as an event."""
+
 
 class UnreadableError(ValueError):
     """The body is not what any document says; it belongs in quarantine."""
@@ -35,7 +38,7 @@ def parse_objects(body: bytes) -> list[Any]:
     if text[0] not in "{[":  # whatever the content type says: JSON begins so, a form does not
         return [_form(text)]
     try:
-        value = _json(text)
+        value = load_json(text)
     except UnreadableError:
         if "\n" not in text:
             raise
@@ -43,9 +46,33 @@ def parse_objects(body: bytes) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def load_json(text: str) -> Any:
+    """Read what can be written again as JSON: no NaN, no infinity. Of a name given twice the last value counts.
+
+    Raises UnreadableError, also for what is nested more deeply than the interpreter goes.
+    """
+    try:
+        return _decode(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("the body is not JSON") from error
+
+
+def by_lower_name(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the members of an object by their names in lower case.
+
+    Of names that differ in case only the last in byte order counts, wherever it stands: two deliveries of one object
+    may order it differently, and who checks a member must see what others use.
+    """
+    members = {name.lower(): value for name, value in raw.items()}
+    return members if len(members) == len(raw) else {name.lower(): raw[name] for name in sorted(raw)}
+
+
 def _lines(text: str) -> list[Any]:
     # Not splitlines: U+2028 and its like may stand inside a JSON string.
-    values = [_line(line) for line in text.split("\n") if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()]
+    if len(lines) > MOST_LINES:
+        raise UnreadableError(f"more than {MOST_LINES} lines, and not JSON as a whole")
+    values = list(map(_line, lines))
     if not any(isinstance(value, dict) for value in values):
         raise UnreadableError("neither JSON nor lines of JSON")
     return values
@@ -53,23 +80,17 @@ def _lines(text: str) -> list[Any]:
 
 def _line(text: str) -> Any:
     try:
-        return _json(text)
+        return load_json(text)
     except UnreadableError:
         return BrokenLine(text)
 
 
 def _form(text: str) -> dict[str, Any]:
-    fields = dict(parse_qsl(text, keep_blank_values=True))
+    # Percent-encoded bytes that are not UTF-8 (mail servers answer in GBK) stay legible as \\xNN; U+FFFD tells nothing.
+    fields = dict(parse_qsl(text, keep_blank_values=True, errors="backslashreplace"))
     if "event" not in fields:
         raise UnreadableError("neither JSON nor a form with an event")
     return fields
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError("the body is not JSON") from error
 
 
 def _refuse(word: str) -> NoReturn:
@@ -81,3 +102,6 @@ def _finite(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError("a number beyond what a double holds")
     return number
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode

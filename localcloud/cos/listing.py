@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from localcloud.cos.address import to_bytes
+from localcloud.cos.departed import merge_rows
 from localcloud.cos.documents import document, element, group, iso_time, key_text
 from localcloud.cos.errors import CosError
 from localcloud.exchange import Response
@@ -99,9 +100,15 @@ def _iter_entries(
 def find_page(cos: CosState, bucket: str, selection: Selection, max_keys: int) -> Page:
     """Read one page of a bucket as a lagging LIST sees it. Raises CosError NoSuchBucket."""
     written_by = cos.clock.now() - cos.list_lag_s if cos.list_lag_s > 0 else float("inf")
+    shows_deleted = cos.list_lag_s > 0 and cos.switches.list_lag_deleted
 
     def fetch(start: bytes, end: bytes, limit: int) -> list[ObjectRow]:
-        return cos.store.scan(bucket, start, end, limit=limit, written_by=written_by)
+        rows = cos.store.scan(bucket, start, end, limit=limit, written_by=written_by)
+        if not shows_deleted:
+            return rows
+        # What came and went within the lag was never shown.
+        departed = cos.departed.between(bucket, start, end, after=written_by)
+        return merge_rows(rows, [row for row in departed if row.first_written_at <= written_by], limit)
 
     cos.store.require_bucket(bucket)
     return list_page(fetch, selection, max_keys) if max_keys else Page([], [], b"")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.cos import customer_keys
 from localcloud.cos.conditions import is_not_modified, parse_range
-from localcloud.cos.deletion import delete
+from localcloud.cos.deletion import Deleted, delete
 from localcloud.cos.documents import document, element, group, key_text, parse_document
 from localcloud.cos.errors import CosError
 from localcloud.cos.integrity import check_content_md5
@@ -35,9 +35,11 @@ def put_object(cos: CosState, call: Call) -> Response:
     """
     check_upload(cos, call)
     kept = headers_to_keep(cos, call)
+    forbid = cos.forbids_overwrite(call)
+    if forbid and cos.store.find(call.bucket, call.key):  # looked at again below; most are told before bytes are staged
+        raise CosError("FileAlreadyExists")
     with cos.store.files.stage([call.request.body]) as staged:
         content = Content(staged, staged.md5.hex(), kept)
-        forbid = cos.forbids_overwrite(call)
         row = cos.store.put(call.bucket, call.key, content, now=cos.clock.now(), forbid_overwrite=forbid)
     return Response(200, written_headers(row))
 
@@ -79,8 +81,16 @@ def _read_headers(cos: CosState, call: Call, row: ObjectRow) -> dict[str, str]:
 def delete_object(cos: CosState, call: Call) -> Response:
     """DELETE Object: 204 whether it existed or not."""
     version_id = call.params.get("versionId", "")
-    deleted = delete(cos.store, call.bucket, call.key, now=cos.clock.now(), version_id=version_id)
-    return Response(204, deleted.headers)
+    return Response(204, _delete(cos, call.bucket, call.key, version_id).headers)
+
+
+def _delete(cos: CosState, bucket: str, key: bytes, version_id: str) -> Deleted:
+    now = cos.clock.now()
+    row = cos.store.find(bucket, key) if cos.switches.list_lag_deleted and not version_id else None
+    deleted = delete(cos.store, bucket, key, now=now, version_id=version_id)
+    if row is not None:
+        cos.departed.add(bucket, row, at=now)
+    return deleted
 
 
 def delete_multiple_objects(cos: CosState, call: Call) -> Response:
@@ -101,7 +111,7 @@ def delete_multiple_objects(cos: CosState, call: Call) -> Response:
 
 
 def _delete_one(cos: CosState, call: Call, key: bytes, version_id: str) -> str:
-    deleted = delete(cos.store, call.bucket, key, now=cos.clock.now(), version_id=version_id)
+    deleted = _delete(cos, call.bucket, key, version_id)
     parts = [element("Key", key_text(key)), *([element("VersionId", version_id)] if version_id else [])]
     if deleted.is_marker:
         parts += [element("DeleteMarker", "true"), element("DeleteMarkerVersionId", deleted.version_id)]

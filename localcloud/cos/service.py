@@ -124,6 +124,7 @@ class CosService(CosState):
         with self.store.lock:
             self.switches.reset()
             self.store.clear()
+            self.departed.clear()
             self._create_buckets()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from localcloud.cos.departed import Departed
 from localcloud.cos.switches import Switches
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class CosState:
         self.app_id = app_id
         self.region = region
         self.switches = Switches()
+        self.departed = Departed()
 
     @property
     def list_lag_s(self) -> float:

@@ -23,6 +23,9 @@ class Switches:
     list_lag_s: float = _switch(
         0.0, "LIST shows a new key only this many seconds after its write (eventual consistency)"
     )
+    list_lag_deleted: bool = _switch(
+        default=False, text="LIST shows a key that was deleted for list_lag_s longer; GET and HEAD do not"
+    )
     versioned: bool = _switch(
         default=False, text="every bucket counts as having had versioning: forbid-overwrite is void"
     )

@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from shared.edge.weakness import weakness
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _S = TypeVar("_S")
-
-SHORTEST_SECRET = 12
-"""Characters below which a secret of ours is refused as weak."""
 
 
 class SettingsError(Exception):
@@ -111,6 +110,8 @@ class Reader:
         name, region = self._required("MAILTRAIL_BUCKET"), self._required("MAILTRAIL_REGION")
         if name and not re.fullmatch(r"[a-z0-9][a-z0-9-]*-\d+", name):
             self._problems.append("MAILTRAIL_BUCKET must be <name>-<appid>")
+        if region and not re.fullmatch(r"[a-z0-9-]+", region):
+            self._problems.append("MAILTRAIL_REGION must look like ap-guangzhou")
         return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", scheme="(https?://)?"), claim)
 
     def ses(self) -> SesSettings:
@@ -152,9 +153,8 @@ class Reader:
         found = Secrets(part.strip() for part in self._get(name).split(",") if part.strip())
         if required and not found:
             self._problems.append(f"{name} is missing")
-        self._problems += [f"{name} holds a secret of under {SHORTEST_SECRET} characters"] * any(
-            len(secret) < SHORTEST_SECRET for secret in found
-        )
+        # Each rule once, in the order of the list.
+        self._problems += [f"{name} holds a secret {rule}" for rule in dict.fromkeys(map(weakness, found)) if rule]
         return found
 
     def _endpoint(self, name: str, *, scheme: str = "https?://") -> str:

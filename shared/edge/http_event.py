@@ -103,6 +103,8 @@ def _text(value: Any) -> str:
 
 
 def _uri(text: str) -> tuple[str, str]:
+    if not text:  # only CLB has it
+        return "", ""
     try:
         uri = urlsplit(text)
     except ValueError:  # a stranger's header may say anything
@@ -111,6 +113,8 @@ def _uri(text: str) -> tuple[str, str]:
 
 
 def _query(query: Any) -> dict[str, str]:
+    if not query:
+        return {}
     pairs = parse_qsl(query, keep_blank_values=True) if isinstance(query, str) else _object(query).items()
     return {str(name): _text(value) for name, value in pairs}
 
@@ -146,9 +150,12 @@ def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None
     }
 
 
+_to_text = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps with an option makes an encoder at each call
+
+
 def _json_text(value: Any) -> str:
     """Write JSON as text that has UTF-8: half a surrogate pair, quoted from a stranger's input, is escaped."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = _to_text(value)
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared.edge.environment import Reader
+from shared.edge.environment import Reader, Secrets, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from shared.edge.environment import BucketSettings, CredentialSettings, SendCloudSettings, SesSettings
 
@@ -33,6 +33,14 @@ class WebhookSettings(NamedTuple):
     bucket: BucketSettings
     utc_offset_s: int
     secrets: tuple[str, ...]
+    token_keys: tuple[str, ...]
+    sendcloud_app_keys: tuple[str, ...]
+
+
+class CallbackSecrets(NamedTuple):
+    """What a callback is authenticated by, and encrypted by when it cannot be stored."""
+
+    path: tuple[str, ...]
     token_keys: tuple[str, ...]
     sendcloud_app_keys: tuple[str, ...]
 
@@ -83,6 +91,29 @@ def webhook_settings(environ: Mapping[str, str]) -> WebhookSettings:
             reader.secrets("SENDCLOUD_APP_KEY"),
         )
     )
+
+
+def callback_secrets(environ: Mapping[str, str]) -> CallbackSecrets:
+    """Read the secrets of ``webhook`` that are fit, whatever else in the environment is not. Never raises."""
+
+    def fit(name: str, read: Callable[[Reader, str], Secrets]) -> Secrets:
+        each = [Reader({name: part}) for part in (environ.get(name) or "").split(",")]
+        found = [(reader, read(reader, name)) for reader in each]
+        return Secrets(secret for reader, secrets in found for secret in secrets if _is_fit(reader))
+
+    return CallbackSecrets(
+        fit("WEBHOOK_SECRETS", Reader.path_secrets),
+        fit("TOKEN_KEY", Reader.secrets),
+        fit("SENDCLOUD_APP_KEY", Reader.secrets),
+    )
+
+
+def _is_fit(reader: Reader) -> bool:
+    try:
+        reader.done(None)
+    except SettingsError:
+        return False
+    return True
 
 
 def snapshot_settings(environ: Mapping[str, str]) -> SnapshotSettings:

@@ -9,6 +9,7 @@ import hashlib
 import re
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@=+-]|\.(?=\.|$)")  # no ".." either, nor with what follows
+_EVENT_KEY = re.compile(r"events/dt=([0-9]{4}-[0-9]{2}-[0-9]{2})/hour=([0-9]{2})/([^/]+)")
 
 
 def _name(text: str) -> str:
@@ -59,6 +60,12 @@ def events_prefix(day: str = "", hour: str = "") -> str:
     return "events/" + (f"dt={day}/" if day else "") + (f"hour={hour}/" if hour else "")
 
 
+def parse_event_key(key: str) -> tuple[str, str, str] | None:
+    """Return the day, the hour and the name of an object of events, raw or merged; None for any other key."""
+    match = _EVENT_KEY.fullmatch(key)
+    return None if match is None else (match[1], match[2], match[3])
+
+
 def sends_prefix(day: str) -> str:
     """Return the prefix of a day's accepted sends."""
     return f"sends/dt={day}/"
@@ -69,9 +76,9 @@ def quarantine_key(day: str, sha256: str) -> str:
     return f"quarantine/dt={day}/{sha256}.json"
 
 
-def quarantine_prefix(day: str) -> str:
-    """Return the prefix of what was not understood on a day."""
-    return f"quarantine/dt={day}/"
+def quarantine_prefix(day: str = "") -> str:
+    """Return the prefix of what was not understood, on a day or ever."""
+    return "quarantine/" + (f"dt={day}/" if day else "")
 
 
 def part_key(source: str, day: str, pass_number: int, part: int) -> str:
@@ -104,9 +111,19 @@ def report_key(day: str, extension: str) -> str:
     return f"reports/dt={day}/report.{extension}"
 
 
+def reports_prefix() -> str:
+    """Return the prefix of the reports of all days."""
+    return "reports/"
+
+
 def lease_key(scope: str, day: str, generation: int) -> str:
     """Return the key that says who works in ``scope`` (``report/compaction``); created only if absent. ``day``: UTC."""
     return f"state/{scope}/lease/dt={day}/{generation}.json"
+
+
+def lease_prefix(scope: str) -> str:
+    """Return the prefix of all leases of ``scope``."""
+    return f"state/{scope}/lease/"
 
 
 def lease_over_key(scope: str, day: str, generation: int) -> str:
@@ -142,7 +159,7 @@ def suppression_key(address: str) -> str:
 
 def applied_key(day: str) -> str:
     """Return the key that says which of a day's events the suppression list knows already."""
-    return f"state/report/suppression/dt={day}.json"
+    return f"{APPLIED_PREFIX}dt={day}.json"
 
 
 CALLBACK_TOKEN_REFUSED_KEY = "state/send/callback-token-refused.json"  # noqa: S105 - a key of the bucket
@@ -150,4 +167,5 @@ CALLBACK_TOKEN_REFUSED_KEY = "state/send/callback-token-refused.json"  # noqa: S
 EXPIRY_KEY = "state/report/expiry.json"
 """How far the walk over what expires has come."""
 SUPPRESSION_PREFIX = "suppression/"
+APPLIED_PREFIX = "state/report/suppression/"
 LEDGER_PREFIX = "ledger/send/"

@@ -108,6 +108,12 @@ class Send(TypedDict):
     accepted_at: str
 
 
+# Made once: json.dumps with options makes an encoder at each call, a third of the time that a short record takes.
+_to_line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_to_ascii_line = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_to_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def encode_line(record: Any) -> bytes:
     """Write one record as one line: UTF-8, no spaces, keys in their order, newline at the end.
 
@@ -115,9 +121,9 @@ def encode_line(record: Any) -> bytes:
     Raises ValueError for NaN and infinity, which JSON does not have.
     """
     try:
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return _to_line(record).encode() + b"\n"
     except UnicodeEncodeError:
-        return json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return _to_ascii_line(record).encode() + b"\n"
 
 
 def encode_lines(records: Iterable[Any]) -> bytes:
@@ -134,7 +140,7 @@ def decode_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 def canonical_json(value: Any) -> bytes:
     """Return the same bytes for the same content: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return _to_canonical(value).encode()
 
 
 def content_hash(value: Any) -> str:

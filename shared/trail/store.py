@@ -2,8 +2,11 @@
 
 cos-python-sdk-v5 does the talking, with its traps set on purpose:
 
-* its own retries are off: they repeat appends and put-if-absent blindly, with sleeps of 1+2+3 s and 30 s time-outs
-  each. Ours stay within the time that the function has left;
+* its own retries are off (``retry=0``): they repeat appends and put-if-absent blindly, with sleeps of 1+2+3 s and 30 s
+  time-outs each. Ours stay within the time that the function has left;
+* its change of host is off, twice: it belongs to its retries, which then go to another domain (myqcloud.com to
+  tencentcos.cn) that a network may not let through, and ``AutoSwitchDomainOnRetry`` is off by itself;
+* it takes every answer below 400 for success, also a redirect that nobody follows: ours raises then;
 * the token is given to the configuration: ``CredentialInstance.token`` is never sent;
 * a session of ours: the built-in pool is shared by a whole class, and asks the environment for proxies at each request;
 * its log is silenced: it prints URLs, and signature keys at debug level.
@@ -27,7 +30,7 @@ from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
 from shared.session import PATIENCE_S, WarmSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
 T = TypeVar("T")
@@ -111,6 +114,13 @@ class Store:
         self._bucket = place.bucket
         self._claim = place.claim
         self._time_left_s = time_left_s
+        self._retries = True
+
+    def once(self) -> Store:
+        """Return the same bucket without retries: for what a late repeat would do to somebody else's object."""
+        store = Store(self._place, self._time_left_s)
+        store._retries = False
+        return store
 
     def within(self, seconds: float) -> Store:
         """Return the same bucket with retries for ``seconds`` from now at most, and never beyond the time left."""
@@ -134,11 +144,16 @@ class Store:
         ``body`` must be unlike any other claimant's. A claim that was written but acknowledged late (the answer was
         lost and the repeat met our own object) is recognised by its content.
         """
+        return self.offer(key, body) or self.get(key) == body
+
+    def offer(self, key: str, body: bytes) -> bool:
+        """Create ``key`` unless it is there, in one request: False may also be our own, acknowledged late.
+
+        For what is no claim. Raises StoreError.
+        """
         if self._claim == APPEND:
-            created = self._unless_exists("create", lambda: self._append_first(key, body))
-        else:
-            created = self.put_once(key, body, content_type="application/json")
-        return created or self.get(key) == body
+            return self._unless_exists("create", lambda: self._append_first(key, body))
+        return self.put_once(key, body, content_type="application/json")
 
     def get(self, key: str) -> bytes | None:
         """Return an object's bytes, or None when there is none. Raises StoreError."""
@@ -177,7 +192,9 @@ class Store:
         while some := list(itertools.islice(remaining, _MOST_DELETED)):
             self._retried("delete", functools.partial(self._delete_many, some))
 
-    def read_many(self, entries: Iterable[Entry], *, at_once: int = 16) -> Iterator[tuple[Entry, bytes | None]]:
+    def read_many(
+        self, entries: Iterable[Entry], *, at_once: int = 16
+    ) -> Generator[tuple[Entry, bytes | None], None, None]:
         """Yield listed objects with their bytes, in their order, read ``at_once`` in parallel; None: it is gone.
 
         Never more than _READ_AHEAD_BYTES lie ready, or one object when it is larger. Raises StoreError.
@@ -259,6 +276,8 @@ class Store:
             time.sleep(pause_s)
 
     def _may_go_on(self, attempt: int, pause_s: float) -> bool:
+        if not self._retries:
+            return False
         if self._time_left_s is None:
             return attempt < 3
         return self._time_left_s() > pause_s + _FIRST_PAUSE_S
@@ -300,7 +319,17 @@ def _address(endpoint: str) -> dict[str, Any]:
     return {"Scheme": parts.scheme, "Endpoint": parts.netloc}
 
 
+class _CosSession(WarmSession):
+    """To the SDK every answer below 400 is success. Nobody follows redirects here, so a 307 has stored nothing."""
+
+    def request(self, method: Any, url: Any, **given: Any) -> requests.Response:  # type: ignore[override]
+        response = super().request(method, url, **given)
+        if 300 <= response.status_code < 400:
+            raise requests.TooManyRedirects(f"HTTP {response.status_code}")
+        return response
+
+
 @functools.lru_cache(maxsize=1)
 def _warm_session() -> WarmSession:
     """Return the session whose connections outlive an invocation."""
-    return WarmSession()
+    return _CosSession()

@@ -97,6 +97,9 @@ DELIVER_STATUS = {
 }
 """1, 2, 3 and 8 are also the callback's eventid of delivered, dropped, bounce and deferred."""
 
+SUPPRESSING = frozenset({"bounced", "rejected", "complained", "unsubscribed"})
+"""Types of event that may put a recipient on the suppression list; shared/trail/suppression_rules.py says which do."""
+
 EVENT_IDS = {
     1: "delivered",
     2: "dropped",

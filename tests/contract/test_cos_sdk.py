@@ -164,6 +164,30 @@ def test_list_lag(client: CosS3Client, service: CosService):
     assert client.list_objects(BUCKET)["Contents"][0]["Key"] == "k"
 
 
+def test_list_lag_of_deleted_keys(client: CosS3Client, service: CosService):
+    """With list_lag_deleted, a deleted key stays listed for the lag, page by page and once; what was never shown is not."""
+    for name in "abcde":
+        client.put_object(BUCKET, name.encode(), name)
+    service.switches.update({"list_lag_s": 30, "list_lag_deleted": True})
+    service.clock.advance(31)
+    client.put_object(BUCKET, b"new", "aa")
+    client.delete_objects(BUCKET, {"Object": [{"Key": "b"}, {"Key": "aa"}]})
+    client.delete_object(BUCKET, "e")
+    assert refusal(client.get_object, BUCKET, "b") == (404, "NoSuchKey")
+    pages = [
+        [row["Key"] for row in client.list_objects(BUCKET, Marker=at, MaxKeys=2)["Contents"]] for at in ("", "b", "d")
+    ]
+    assert pages == [["a", "b"], ["c", "d"], ["e"]]
+    assert [row["Key"] for row in client.list_objects(BUCKET)["Contents"]] == list("abcde")
+    client.put_object(BUCKET, b"again", "b")
+    assert [row["Key"] for row in client.list_objects(BUCKET)["Contents"]] == list("abcde")
+    service.clock.advance(31)
+    assert [row["Key"] for row in client.list_objects(BUCKET)["Contents"]] == list("abcd")
+    client.delete_object(BUCKET, "a")
+    service.switches.reset()
+    assert [row["Key"] for row in client.list_objects(BUCKET)["Contents"]] == list("bcd")
+
+
 def test_delete_many(client: CosS3Client):
     """DELETE Multiple deletes what is there, names what it was asked, and says nothing when quiet."""
     for name in "abc":

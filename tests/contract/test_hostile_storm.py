@@ -114,6 +114,7 @@ def test_over_http_it_reports_its_progress_and_its_truth(server: LocalServer) ->
     assert (len(rows), sum(row["events"] for row in rows)) == (done["truth"]["pairs"], 60)
     assert set(rows[0]) == {
         "message_id", "recipient", "type", "class_", "events", "opened", "clicked", "complained", "unsubscribed",
+        "opened_human", "clicked_human", "unsubscribed_human",
     }  # fmt: skip
 
 

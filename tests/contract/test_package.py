@@ -19,6 +19,8 @@ import pytest
 from cli import wheels
 from cli.bytecode import CODE_ROOT, find_python
 from cli.package import UPLOAD_LIMIT_BYTES, Built, build_packages, function_names
+from functions.webhook.sealed import find_parts, unseal
+from localcloud import defaults
 from localcloud.gateway.environment import (
     account_environment,
     build_context,
@@ -36,7 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = function_names(ROOT)
 PYTHON = find_python()
 needs_python = pytest.mark.skipif(PYTHON is None, reason="no Python 3.10, which is what SCF runs, was found")
-NEVER_DEPLOYED = {"localcloud", "cli", "tests", "benchmarks", "duckdb", "pydantic", "tencentcloud", "Crypto"}
+NEVER_DEPLOYED = {"localcloud", "cli", "tests", "benchmarks", "duckdb", "pydantic", "tencentcloud"}
+NEVER_AT_START = NEVER_DEPLOYED | {"Crypto"}
 MAGIC_310 = 3439  # importlib.util.MAGIC_NUMBER of CPython 3.10, its first two bytes
 UNCHECKED_HASH = 0b01  # PEP 552
 RUNNER = """
@@ -95,7 +98,7 @@ def run(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(answer.read_text())
-    return result
+    return {**result, "printed": done.stdout}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -121,7 +124,8 @@ def test_dependencies_lie_at_the_root_without_what_only_weighs(name, built):
     assert {"requests/__init__.py", "qcloud_cos/cos_client.py", "crcmod/_crcfunpy.py", "certifi/cacert.pem"} <= names
     assert ("jinja2/environment.py" in names) == (name == "report"), "an extra goes with the function of its name"
     assert "jinja2/tests.py" in names or name != "report", "not a test: Jinja's `is defined`"
-    assert not [n for n in names if n.endswith((".so", ".pyi", "RECORD", "crcmod/test.py")) or "/tests/" in n]
+    assert not [n for n in names if n.endswith((".pyi", "RECORD", "crcmod/test.py")) or "/tests/" in n]
+    assert {PurePosixPath(n).parts[0] for n in names if n.endswith(".so")} <= {"Crypto"}
     distributions = {PurePosixPath(n).parts[0] for n in names if ".dist-info/" in n}
     assert all(any(n.startswith(d) and "licen" in n.lower() for n in names) for d in distributions)
 
@@ -180,7 +184,7 @@ def test_importing_a_package_needs_no_environment_and_nothing_from_home(name, un
     before = sorted(unpacked[name].rglob("*"))
     result = run(unpacked[name], tmp_path, f"scf_{name}")
     assert f"functions.{name}.handler" in result["modules"]
-    assert NEVER_DEPLOYED.isdisjoint(module.partition(".")[0] for module in result["modules"])
+    assert NEVER_AT_START.isdisjoint(module.partition(".")[0] for module in result["modules"])
     others = {f"functions.{other}" for other in NAMES if other != name}
     assert others.isdisjoint(result["modules"])
     assert sorted(unpacked[name].rglob("*")) == before
@@ -190,7 +194,7 @@ def test_importing_a_package_needs_no_environment_and_nothing_from_home(name, un
 def test_the_cos_sdk_works_without_pycryptodome(unpacked, tmp_path):
     """It is left out because only CosEncryptionClient imports it."""
     probe = "import sys; sys.path[0] = sys.argv[1]; import qcloud_cos; qcloud_cos.CosS3Client; import Crypto"
-    command = [str(PYTHON), "-S", "-s", "-B", "-c", probe, str(unpacked["webhook"])]
+    command = [str(PYTHON), "-S", "-s", "-B", "-c", probe, str(unpacked["send"])]
     done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'Crypto'"
 
@@ -226,6 +230,32 @@ def test_the_packaged_webhook_stores(server, unpacked, tmp_path):
     events = [load_event(f"webhook/{shape}-ses-delivered.json") for shape in shapes]
     replies = call(server, unpacked["webhook"], "webhook", events, tmp_path)
     assert [(reply["statusCode"], json.loads(reply["body"])["stored"]) for reply in replies] == [(200, 1)] * 3
+
+
+def test_of_pycryptodome_the_webhook_alone_has_what_aes_gcm_needs(built):
+    """Under 1 of 11 MB: every file that is named is there, and nothing else of it; its licence goes along."""
+    having = {name: {n for n in names_in(one) if n.startswith("Crypto/")} for name, one in built.items()}
+    assert [name for name, files in having.items() if files] == ["webhook"]
+    sources = {n.removeprefix("Crypto/") for n in having["webhook"] if not n.endswith(".pyc")}
+    assert sources == wheels.SHIPPED_PARTS["Crypto"]
+    with zipfile.ZipFile(built["webhook"].path) as archive:
+        parts = [info for info in archive.infolist() if info.filename.startswith("Crypto/")]
+    assert sum(info.file_size for info in parts) < 1_000_000
+    assert sum(info.compress_size for info in parts) < 300_000
+    assert [n for n in names_in(built["webhook"]) if n.startswith("pycryptodome-") and n.endswith("LICENSE.rst")]
+
+
+@needs_python
+def test_the_packaged_webhook_keeps_in_its_log_what_it_cannot_store(server, unpacked, tmp_path):
+    """Encrypted by what the package brings, in SCF's Python; readable with what this Python has."""
+    event = load_event("webhook/function-url-ses-delivered.json")
+    environment = {**account_environment(), **endpoint_environment(server.ports), "COS_ENDPOINT": "http://127.0.0.1:9"}
+    calls = [(event, {"request_id": "req-1", "time_limit_in_ms": 1300})]
+    answer = run(unpacked["webhook"], tmp_path, "scf_webhook", calls=calls, environment=environment)
+    assert [reply["statusCode"] for reply in answer["replies"]] == [503]
+    (line,) = [json.loads(line) for line in answer["printed"].splitlines()]
+    callback = unseal(find_parts(line["replay"]), [defaults.WEBHOOK_SECRET, account_environment()["TOKEN_KEY"]])
+    assert (callback.provider, callback.body.decode()) == ("ses", event["body"])
 
 
 @needs_python

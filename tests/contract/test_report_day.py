@@ -44,6 +44,7 @@ OUTCOMES: dict[str, tuple[str, str, set[str], int]] = {
     "unsubscribe": ("delivered", "", {"unsubscribed"}, 2),
 }
 ENGAGEMENTS = ("opened", "clicked", "complained", "unsubscribed")
+HUMAN = ("opened_human", "clicked_human", "unsubscribed_human")
 
 
 def deliver(cloud: LocalCloud, *, times: int = 1) -> None:
@@ -125,7 +126,8 @@ def test_by_domain(full_day: LocalCloud) -> None:
     domains: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in report_table():
         domain = row["recipient"].rpartition("@")[2]
-        domains[domain].update(["recipients", row["outcome"], *(kind for kind in ENGAGEMENTS if row[kind] != "0")])
+        engaged = [kind for kind in (*ENGAGEMENTS, *HUMAN) if row[kind] != "0"]
+        domains[domain].update(["recipients", row["outcome"], *engaged])
     assert {row.pop("domain"): row for row in report["by_domain"]} == domains
     assert domains[defaults.SIMULATOR_DOMAIN]["recipients"] == len(PLANS)
     counts = [row["recipients"] for row in report["by_domain"]]

@@ -12,7 +12,7 @@ import pytest
 from localcloud import defaults
 from shared.upstream.signing import build_callback_token
 from tests.event_files import load_event
-from tests.handlers import DAY, EVENT, ask, bucket, call_back, http_event, records
+from tests.handlers import DAY, EVENT, ask, bucket, call_back, http_event, kept, records
 
 if TYPE_CHECKING:
     from localcloud import LocalCloud
@@ -206,20 +206,20 @@ def test_two_different_events_never_share_an_identity(cloud: LocalCloud) -> None
      "/webhook/ses/local-webhook-secret2", "/webhook/ses/LOCAL-WEBHOOK-SECRET", "/webhook/sendcloud/wrong"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
-def test_a_wrong_or_missing_secret_gets_one_answer(path: str, method: str, calls: list[str]) -> None:
+def test_a_wrong_or_missing_secret_gets_one_answer(path: str, method: str, cloud: LocalCloud) -> None:
     answer = ask("webhook", http_event(method, path, json.dumps(EVENT).encode()))
     reference = ask("webhook", http_event("POST", "/webhook/ses/nonsense", b"{"))
     assert answer == reference
     assert (answer.status, answer.body["code"], answer.body["detail"]) == (401, "unauthorized", "not authenticated")
-    assert calls == []
+    assert kept() == {}
 
 
-def test_the_event_files_of_those_who_may_not(calls: list[str]) -> None:
+def test_the_event_files_of_those_who_may_not(cloud: LocalCloud) -> None:
     answers = [ask("webhook", load(case)) for case in ("ses-wrong-secret", "ses-no-secret", "ses-probe-wrong-secret")]
     answers.append(ask("webhook", load("sendcloud-form-wrong-secret")))
     assert {answer.status for answer in answers} == {401}
     assert len({json.dumps(answer.body) for answer in answers}) == 1
-    assert calls == []
+    assert kept() == {}
 
 
 def test_two_secrets_are_live_while_they_are_rotated(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:

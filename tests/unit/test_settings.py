@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from localcloud import defaults
 from shared.edge import clock, settings
 from shared.edge.environment import CredentialSettings, SettingsError
 from shared.trail.store import Place
@@ -106,6 +107,7 @@ def test_everything_that_is_wrong_is_named_at_once():
         "SENDCLOUD_ENDPOINT": "ftp://x",
         "COS_ENDPOINT": "http://",
         "SENDCLOUD_API_USER": "user",
+        "MAILTRAIL_REGION": "Guangzhou!",
     }
     told = problems_of(settings.snapshot_settings, {**SHARED, "TENCENTCLOUD_SECRETKEY": "", **wrong})
     named = {*wrong, "TENCENTCLOUD_SECRETKEY"}
@@ -164,6 +166,71 @@ def test_a_weak_secret_is_refused(name: str, value: str):
     """Under 12 characters, each of them; said once and without showing it."""
     told = problems_of(settings.send_settings, {**SEND, name: value})
     assert told == [f"{name} holds a secret of under 12 characters"]
+
+
+ONE_LETTER, PLACEHOLDER = "of under 6 different characters", "that is a placeholder"
+WEAK = {
+    "aaaaaaaaaaaaaaaa": ONE_LETTER,
+    "abcabcabcabcabcabc": ONE_LETTER,
+    "------------------": ONE_LETTER,
+    "1010101010101010101010": ONE_LETTER,
+    "changeme-please": PLACEHOLDER,
+    "Change_Me_Now_1": PLACEHOLDER,
+    "secret-secret-secret": PLACEHOLDER,
+    "secret123456789": PLACEHOLDER,
+    "password-for-all": PLACEHOLDER,
+    "P4ssw0rd-P4ssw0rd": PLACEHOLDER,
+    "your-secret-here": PLACEHOLDER,
+    "my.token.is.here": PLACEHOLDER,
+    "replace-this-key": PLACEHOLDER,
+    "example-secret-1": PLACEHOLDER,
+    "123456789012": PLACEHOLDER,
+    "01234567890123456789": PLACEHOLDER,
+    "qwertyuiop-12345": PLACEHOLDER,
+    "abcdefghijklmnopqrstuvwxyz": PLACEHOLDER,
+}
+KINDS = {
+    "SEND_KEYS": (settings.send_settings, SEND),
+    "TOKEN_KEY": (settings.webhook_settings, WEBHOOK),
+    "WEBHOOK_SECRETS": (settings.webhook_settings, WEBHOOK),
+    "SENDCLOUD_APP_KEY": (settings.webhook_settings, WEBHOOK),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("value", WEAK)
+def test_a_secret_that_anybody_tries_first_is_refused(name: str, value: str):
+    """The message says which rule, never the secret; a good one beside it does not help."""
+    read, environ = KINDS[name]
+    for given_value in (value, f"{value},a-good-one-beside-it", f" a-good-one-beside-it , {value} "):
+        (told,) = problems_of(read, {**environ, name: given_value})
+        assert told.startswith(f"{name} holds a secret {WEAK[value]}")
+        assert value.lower() not in told.lower()
+
+
+def test_each_rule_is_told_once():
+    """Whatever the number of secrets that break it."""
+    value = "short,brief,aaaaaaaaaaaa,bbbbbbbbbbbb,changemenow1"
+    told = problems_of(settings.webhook_settings, {**WEBHOOK, "WEBHOOK_SECRETS": value})
+    assert [text.partition(" holds a secret ")[2][:16] for text in told] == [
+        "of under 12 char",
+        "of under 6 diffe",
+        "that is a placeh",
+    ]
+
+
+@given(st.binary(min_size=16, max_size=48).filter(lambda raw: len(set(raw.hex())) >= 6))
+@example(bytes.fromhex("00112233445566778899aabbccddeeff"))
+def test_what_a_generator_makes_is_taken(raw: bytes):
+    """`openssl rand -hex 16`, also behind a word that says what it is for."""
+    for value in (raw.hex(), f"secret-{raw.hex()}", f"changeme{raw.hex()}"):
+        assert settings.webhook_settings({**WEBHOOK, "WEBHOOK_SECRETS": value}).secrets == (value,)
+
+
+def test_localclouds_own_secrets_are_taken():
+    """They are documented, so they protect nothing; the rules are for what people make up."""
+    for value in (defaults.SEND_KEY, defaults.WEBHOOK_SECRET, defaults.TOKEN_KEY, defaults.SENDCLOUD_APP_KEY):
+        assert settings.webhook_settings({**WEBHOOK, "WEBHOOK_SECRETS": value}).secrets == (value,)
 
 
 @pytest.mark.parametrize("value", [",", " , ", ""])

@@ -1,0 +1,62 @@
+"""Times as people give them on a command line -> epoch seconds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import click
+
+from shared.trail.records import UTC
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_AGO = re.compile(r"(\d{1,9})([smhd])")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+DAY_S = 86400
+
+
+def parse_moment(text: str, *, now: float, utc_offset_s: int, at_end: bool = False) -> float:
+    """Return the epoch seconds of ``15m`` (ago), ``2026-11-20`` or an ISO 8601 time. Raises BadParameter.
+
+    A day is one of the account's zone, and so is a time without a zone. ``at_end``: a day means its end.
+    """
+    if ago := _AGO.fullmatch(text):
+        return max(0.0, now - int(ago[1]) * _UNITS_S[ago[2]])
+    try:
+        moment = dt.datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=dt.timezone(dt.timedelta(seconds=utc_offset_s)))
+        return moment.timestamp() + (DAY_S if at_end and _DAY.fullmatch(text) else 0)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"{text} is none of 15m, 2h, 3d, YYYY-MM-DD, an ISO 8601 time") from error
+
+
+def parse_day(text: str, *, today: str) -> str:
+    """Return ``YYYY-MM-DD`` of a day given so, or as ``today``, ``yesterday``, ``3d`` (ago). Raises BadParameter."""
+    day = dt.date.fromisoformat(today)
+    ago = {"today": "0d", "yesterday": "1d"}.get(text, text)
+    try:
+        if re.fullmatch(r"\d{1,5}d", ago):
+            return (day - dt.timedelta(days=int(ago[:-1]))).isoformat()
+        if _DAY.fullmatch(text):
+            return dt.date.fromisoformat(text).isoformat()
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"{text} is not a day") from error
+    raise click.BadParameter(f"{text} is not YYYY-MM-DD")
+
+
+def days_between(first: str, last: str) -> list[str]:
+    """Return every day from ``first`` to ``last``, both included; none when ``last`` is before ``first``."""
+    start, count = dt.date.fromisoformat(first), (dt.date.fromisoformat(last) - dt.date.fromisoformat(first)).days + 1
+    return [(start + dt.timedelta(days=number)).isoformat() for number in range(count)]
+
+
+def local_time(at: str, utc_offset_s: int) -> str:
+    """Return ``2026-11-20 16:00:00`` of the account's zone for a record's time in UTC; as it is when it is no time."""
+    try:
+        moment = dt.datetime.fromisoformat(at.replace("Z", "+00:00")).astimezone(UTC) + dt.timedelta(
+            seconds=utc_offset_s
+        )
+    except (ValueError, OverflowError):
+        return at
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,60 @@
+"""Which days need a report: yesterday and today, and every day that has news since its report was written."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from shared.trail.layout import manifest_key, report_key, reports_prefix
+from shared.trail.records import day_of, epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from functions.report.maintenance import Work
+
+_DAY_S = 86400
+_DAYS_OF_STATUS = 31
+"""SES forgets a status row after 30 days, so no manifest of an earlier day changes."""
+_OVERLAP_S = 1000
+"""What was written while a report was being made, or just before and not listed yet, may not be in it: a function lives
+900 s, LIST may lag a minute."""
+_AT_ONCE = 16
+
+
+def usual_days(work: Work) -> list[str]:
+    """Return yesterday and today, in the account's zone."""
+    now = work.clock()
+    return [day_of(now - _DAY_S, work.utc_offset_s), day_of(now, work.utc_offset_s)]
+
+
+def days_with_news(work: Work) -> list[str]:
+    """Return the other days with an event or a status snapshot that their report cannot know; the latest first.
+
+    Late events make them, and a timer that did not run. A merged object is news too: whoever died between merging an
+    hour and its report left nothing else. Raises StoreError.
+    """
+    newest = {day: epoch(at) for day, at in work.survey().newest.items()}
+    for day, at in _manifests(work):
+        newest[day] = max(newest.get(day, 0), at)
+    written = {entry.key: epoch(entry.modified_at) for entry in work.store.iterate(reports_prefix())}
+    usual = usual_days(work)
+    return sorted(
+        (
+            day
+            for day, at in newest.items()
+            if day not in usual and at > written.get(report_key(day, "json"), 0) - _OVERLAP_S
+        ),
+        reverse=True,
+    )
+
+
+def _manifests(work: Work) -> Iterator[tuple[str, float]]:
+    now = work.clock()
+    days = [day_of(now - _DAY_S * back, work.utc_offset_s) for back in range(2, _DAYS_OF_STATUS + 1)]
+    places = [(day, manifest_key(source, day)) for day in days for source in ("status", "sendcloud")]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        listed = pool.map(lambda place: list(work.store.iterate(place[1])), places)
+        for (day, _), entries in zip(places, listed, strict=True):
+            for entry in entries:
+                yield day, epoch(entry.modified_at)

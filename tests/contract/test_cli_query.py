@@ -1,0 +1,456 @@
+"""`mailtrail query`: SQL over the bucket's lines, and nothing else within its reach."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cli import query_messages
+from cli.main import main
+from cli.query_views import LINES, VIEWS, connect, define, settle_repeats, use_messages
+from cli.trail import open_trail
+from functions.snapshot.parts import PassWriter
+from shared.trail.fold import ENGAGEMENTS, State
+from shared.trail.layout import event_key, events_prefix, send_key, tasks_key
+from shared.trail.records import encode_line, encode_lines, event_id, iso
+from tests.handlers import DAY, EVENT, NOW, VALID, call_back, run, send, timer, write_report
+
+AT = EVENT["timestamp"]
+COUNTS = "SELECT type, count(*) AS n FROM events GROUP BY ALL ORDER BY ALL"
+
+
+def query(*arguments, code=0, given=None):
+    done = CliRunner().invoke(main, ["query", *map(str, arguments)], input=given)
+    assert done.exit_code == code, done.output
+    return done
+
+
+def rows(sql, *arguments) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(query(sql, "--json", *arguments).stdout)
+    return found
+
+
+@pytest.fixture
+def told(cloud):
+    """Send a mail; let its callbacks come, and one of five days ago; take the snapshot."""
+    sent = send(VALID | {"metadata": {"order": "42"}})
+    cloud.advance(10)
+    opened = EVENT | {"event": "open", "timestamp": AT + 60, "useragent": "Mozilla/5.0 (Macintosh)"}
+    own = EVENT | {"bulkId": sent.body["message_id"], "timestamp": int(NOW) + 1}
+    for body in (EVENT, EVENT, opened, own, EVENT | {"email": "Bob@Other.example", "timestamp": AT - 5 * 86400}):
+        assert call_back(body).status == 200
+    run("snapshot", timer(DAY), time_limit_s=900)
+    return cloud
+
+
+def test_events_are_counted_once_within_the_days_asked_for(told):
+    """The last 31 days, when nothing else is said; what was read is told on stderr."""
+    done = query(COUNTS, "--json")
+    assert json.loads(done.stdout) == [{"type": "delivered", "n": 3}, {"type": "opened", "n": 1}]
+    assert done.stderr == "read events of 2026-10-21 to 2026-11-20: 4 objects, 4 of them fetched\n"
+    assert rows("SELECT count(*) AS n FROM events", "--days", 2) == [{"n": 3}]
+    assert rows("SELECT count(*) AS n FROM events", "--from", "2026-11-15", "--to", "2026-11-16") == [{"n": 1}]
+    assert rows("SELECT count(*) AS n FROM events", "--from", "2020-01-01", "--to", "yesterday") == [{"n": 1}]
+
+
+def test_columns_have_types(told):
+    """Times compare as times, raw opens with its members, the partition is there."""
+    sql = (
+        "SELECT occurred_at, received_at - occurred_at < INTERVAL 1 HOUR AS quick, raw->>'$.useragent' AS agent, domain,"
+        " verified, dt, hour, template_id FROM events WHERE occurred_at > TIMESTAMP '2026-11-20 08:00:30'"
+        " AND type = 'opened'"
+    )
+    (row,) = rows(sql)
+    assert row == {
+        "occurred_at": "2026-11-20T08:01:00",
+        "quick": True,
+        "agent": "Mozilla/5.0 (Macintosh)",
+        "domain": "example.com",
+        "verified": False,
+        "dt": DAY,
+        "hour": 16,
+        "template_id": None,
+    }
+
+
+def test_messages_say_what_the_report_says(told):
+    """One row for each (message, recipient), of events, status rows and sends; equal to the report's own fold."""
+    sql = "SELECT type, count(*) AS n, count(*) FILTER (opened) AS opened FROM messages GROUP BY ALL"
+    by_type = rows(sql, "--from", DAY)
+    report = write_report()["recipients"]
+    assert {row["type"]: row["n"] for row in by_type} == report["by_outcome"]
+    assert sum(row["opened"] for row in by_type) == report["opened"] == 1
+    (sent,) = rows("SELECT * FROM messages WHERE told_by LIKE '%send%'")
+    assert (sent["recipient"], sent["domain"], sent["type"], sent["told_by"]) == (
+        "alice@example.com", "example.com", "delivered", "event send status",
+    )  # fmt: skip
+
+
+def test_sends_status_and_tasks(told):
+    """Recipients are a list, metadata is JSON, rows of both providers tell their source."""
+    assert rows("SELECT recipients[1] AS who, metadata->>'$.order' AS number FROM sends") == [
+        {"who": "alice@example.com", "number": "42"}
+    ]
+    assert rows("SELECT source, type, delivered_at IS NOT NULL AS told FROM status") == [
+        {"source": "ses", "type": "delivered", "told": True}
+    ]
+    task = {"v": 1, "task_id": "9", "status": 5, "requested": 3, "sent": 2, "fetched_at": iso(NOW), "raw": {}}
+    open_trail(None).store.put(tasks_key(DAY, iso(NOW)), encode_line(task))
+    assert rows("SELECT task_id, requested - sent AS open FROM tasks") == [{"task_id": "9", "open": 1}]
+
+
+def test_suppression_and_quarantine(told):
+    """What holds, and what was not understood."""
+    call_back(EVENT | {"event": "spamreport"})
+    call_back(b"{not JSON")
+    write_report()
+    assert rows("SELECT address, reason FROM suppression") == [{"address": "alice@example.com", "reason": "complaint"}]
+    assert rows("SELECT body, why FROM quarantine") == [{"body": "{not JSON", "why": "the body is not JSON"}]
+
+
+def test_only_what_the_manifest_names_is_status(told):
+    """Neither parts of another pass nor a part that was changed."""
+    store = open_trail(None).store
+    writer = PassWriter(store, "sendcloud", DAY, iso(NOW))
+    writer.add([{"message_id": "x", "recipient": "r@x", "type": "delivered", "opened": True}])
+    manifest = writer.finish(iso(NOW))
+    store.put(f"sendcloud/dt={DAY}/pass=9/part-00000.jsonl", b'{"message_id": "stray", "type": "delivered"}\n')
+    assert rows("SELECT message_id, source FROM status WHERE opened") == [{"message_id": "x", "source": "sendcloud"}]
+    store.put(manifest["parts"][0]["key"], b'{"message_id": "forged", "type": "delivered"}\n')
+    assert "not what the manifest says" in query("FROM status", code=1).stderr
+
+
+def test_before_and_after_compaction_the_answer_is_the_same(told, tmp_path):
+    """Small objects, small and merged beside each other, merged alone; with a cache and without."""
+    questions = (COUNTS, "SELECT * FROM events ORDER BY event_id", "SELECT * FROM messages ORDER BY ALL")
+    day = ("--from", "2026-11-15", "--to", DAY)
+    before = [rows(sql, *day) for sql in questions]
+    for later_s in (7200, 4 * 3600):
+        told.move_to(NOW + later_s)
+        run("report", timer(), time_limit_s=900)
+        for more in ((), ("--cache", tmp_path)):
+            assert [rows(sql, *day, *more) for sql in questions] == before
+    assert [e.key for e in open_trail(None).store.iterate(events_prefix(DAY)) if "merged-" not in e.key] == []
+
+
+def test_a_cache_reads_what_is_new_and_forgets_what_is_gone(told, tmp_path):
+    """A folder on the person's machine is a copy of the bucket, not a trail of its own."""
+    count = "SELECT count(*) AS n FROM events"
+    assert "4 of them fetched" in query(count, "--cache", tmp_path).stderr
+    assert "4 objects, 0 of them fetched" in query(count, "--cache", tmp_path).stderr
+    call_back(EVENT | {"event": "spamreport"})
+    assert "5 objects, 1 of them fetched" in query(count, "--cache", tmp_path).stderr
+    store = open_trail(None).store
+    erased = next(entry.key for entry in store.iterate(events_prefix("2026-11-15")))
+    other = next(entry.key for entry in store.iterate(events_prefix(DAY)))
+    store.delete(erased)
+    store.delete(other)
+    assert rows(count, "--cache", tmp_path) == [{"n": 3}]
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*.jsonl"))
+    assert b"Bob@Other.example" not in kept
+    (next(tmp_path.rglob("index.json"))).write_text("{broken")
+    assert rows(count, "--cache", tmp_path) == [{"n": 3}]
+
+
+def test_lines_that_duckdb_refuses_spoil_nothing(told):
+    """Half a surrogate pair is mended; what is no line of ours is counted and passed over; numbers may be any size."""
+    call_back(json.dumps(EVENT | {"event": "open", "timestamp": AT + 1, "note": "\ud800", "n": 10**400}).encode())
+    store = open_trail(None).store
+    store.put(
+        event_key(DAY, "16", "zz"),
+        b'\nnot JSON\n[]\n"' + b"x" * 9_000_000 + b'"\n{"a": 1}\n{"event_id":"e","type":[1]}',
+    )
+    done = query("SELECT type, count(*) AS n FROM events WHERE dt = '2026-11-20' GROUP BY ALL ORDER BY ALL", "--json")
+    assert [(row["type"], row["n"]) for row in json.loads(done.stdout)] == [("[1]", 1), ("delivered", 2), ("opened", 2)]
+    assert "4 lines of events are not what mailtrail writes" in done.stderr
+    (row,) = rows("SELECT raw FROM events WHERE raw->>'$.note' IS NOT NULL")
+    assert row["raw"]["note"] == "\N{REPLACEMENT CHARACTER}"
+    assert rows("SELECT count(*) AS n FROM messages")[0]["n"] >= 3
+
+
+@pytest.mark.parametrize(
+    ("sql", "told_why"),
+    [
+        ("FROM read_text('/etc/passwd')", "Permission"),
+        ("FROM '/etc/passwd'", "does not exist"),
+        ("FROM glob('/etc/*')", "Permission"),
+        ("FROM read_csv('http://127.0.0.1:1/x')", "Permission"),
+        ("SELECT 1 AS events; COPY (SELECT 1) TO '/tmp/mailtrail-x'", "COPY is not for here"),
+        ("ATTACH '/tmp/mailtrail-x.db'", "ATTACH is not for here"),
+        ("SET enable_external_access = true", "SET is not for here"),
+        ("INSTALL httpfs", "LOAD is not for here"),
+        ("PRAGMA enable_external_access = true", "not for here"),
+        ("EXPORT DATABASE '/tmp/mailtrail-x'", "EXPORT is not for here"),
+        ("SELEC 1", "syntax error"),
+        (" ", "no statement"),
+        ("SELECT 1/0 FROM nothing", "does not exist"),
+    ],
+)
+def test_sql_reads_the_views_and_nothing_else(cloud, sql, told_why):
+    """A query pasted from somewhere cannot look around on this machine, nor write to it."""
+    assert told_why in query(sql, code=1).stderr
+
+
+def test_other_data_is_not_read_by_a_query_that_does_not_name_it(told, calls):
+    """Views are made of what the SQL names; SQL that names none asks COS nothing."""
+    assert rows("SELECT 1 AS one") == [{"one": 1}]
+    assert calls == []
+    with pytest.raises(AssertionError, match="does not exist"):
+        query("FROM query_table('ev' || 'ents')")
+
+
+def test_formats(told, tmp_path):
+    """Table, CSV, JSON, JSON lines, Parquet; into a file too."""
+    sql = "SELECT 1 AS a, 'x\x1b[2J' AS b, NULL AS c, [1.50, 2] AS a, DATE '2026-01-01' AS d, 'nan'::DOUBLE AS e, true AS f"
+    table = query(sql).stdout
+    assert "x\N{REPLACEMENT CHARACTER}[2J" in table
+    (row,) = csv.DictReader(io.StringIO(query(sql, "--format", "csv").stdout))
+    assert row == {"a": "1", "b": "x\x1b[2J", "c": "", "a_1": "[1.5, 2]", "d": "2026-01-01", "e": "", "f": "true"}
+    expected = {"a": 1, "b": "x\x1b[2J", "c": None, "a_1": [1.5, 2], "d": "2026-01-01", "e": None, "f": True}
+    assert rows(sql) == [expected] == [json.loads(query(sql, "--format", "jsonl").stdout)]
+    assert rows("SELECT 1 AS a WHERE false") == []
+    assert rows("FROM range(3) SELECT range AS n; -- done") == [{"n": 0}, {"n": 1}, {"n": 2}]
+    query(COUNTS, "--format", "parquet", "--out", tmp_path / "it's.parquet")
+    assert duckdb.sql(f"FROM '{tmp_path}/it''s.parquet'").fetchall() == [("delivered", 3), ("opened", 1)]
+    query(COUNTS, "--format", "csv", "--out", tmp_path / "n.csv")
+    assert (tmp_path / "n.csv").read_text() == "type,n\ndelivered,3\nopened,1\n"
+    done = query("FROM range(1001)")
+    assert "the first 1000 rows" in done.stderr
+
+
+def test_sql_from_a_file_or_from_stdin(told, tmp_path):
+    """Long queries live in files; macros and views of one's own may come first."""
+    path = tmp_path / "q.sql"
+    path.write_text("CREATE TEMP MACRO twice(x) AS 2 * x; SELECT twice(count(*)) AS n FROM events;")
+    assert json.loads(query("--file", path, "--json").stdout) == [{"n": 8}]
+    assert json.loads(query("-", "--json", given=COUNTS).stdout) == rows(COUNTS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["x", "--file", __file__],
+        ["x", "--format", "parquet"],
+        ["SELECT 1", "--from", "today", "--to", "2d"],
+        ["SELECT 1", "--from", "1"],
+    ],
+)
+def test_wrong_usage_exits_2(cloud, arguments):
+    """As every verb."""
+    query(*arguments, code=2)
+
+
+def test_without_sql_the_columns_are_listed_and_nothing_is_asked(cloud, calls):
+    """What there is to ask for; a record's members are all there."""
+    listed = json.loads(query("--json").stdout)
+    assert list(dict.fromkeys(row["view"] for row in listed)) == list(VIEWS)
+    for view in ("events", "status", "tasks", "sends", "suppression", "quarantine"):
+        assert {row["column"] for row in listed if row["view"] == view} >= set(LINES[view])
+    state = {row["column"] for row in listed if row["view"] == "messages"}
+    assert state == {"message_id", "recipient", "domain", "told_by", *State().as_dict()}
+    assert calls == []
+
+
+def test_a_bucket_without_anything_has_empty_views(cloud):
+    """The first day."""
+    for view in VIEWS:
+        assert rows(f"FROM {view}") == []
+
+
+def test_without_duckdb_the_extra_is_named(cloud, monkeypatch):
+    """It is no dependency of the rest of the command."""
+    monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
+    assert "mailtrail[query]" in query("SELECT 1", code=1).stderr
+
+
+TIMES = st.integers(0, 6).map(lambda step: iso(AT + step / 2))
+PEOPLE = st.sampled_from(["a@x.example", "A@X.example", "İ@x.example", None, ""])
+MAILS = st.sampled_from(["m1", "m2", None])
+WORDS = [
+    ("delivered", None, None), ("deferred", "soft", "greylisted"), ("bounced", "soft", "mailbox_full"),
+    ("bounced", "hard", "invalid_recipient"), ("rejected", "admin", "rate_limited"), ("failed", None, "template"),
+    ("unknown", None, None), *((kind, None, None) for kind in ENGAGEMENTS),
+]  # fmt: skip
+
+
+@st.composite
+def an_event(draw):
+    kind, class_, reason = draw(st.sampled_from(WORDS))
+    whose = {"message_id": draw(MAILS), "recipient": draw(PEOPLE)}
+    link, at = draw(st.sampled_from([None, "https://a.example/", "https://b.example/\u2028"])), draw(TIMES)
+    return {
+        "v": 1, "event_id": event_id("ses", whose["message_id"], whose["recipient"], kind, at, link), "source": "ses",
+        "type": kind, "class": class_, "reason": reason, "fault": None, **whose, "occurred_at": at,
+        "received_at": draw(TIMES), "verified": draw(st.booleans()),
+        "machine": draw(st.sampled_from([None, "suspected", "likely"])), "link": link, "raw": {"n": draw(st.integers())},
+    }  # fmt: skip
+
+
+@st.composite
+def a_status(draw):
+    kind, class_, reason = draw(st.sampled_from(WORDS[:7]))
+    flags = {name: draw(st.booleans()) for name in ENGAGEMENTS}
+    at = {"requested_at": draw(TIMES), "delivered_at": draw(st.none() | TIMES)}
+    whose = {"message_id": draw(MAILS), "recipient": draw(PEOPLE)}
+    return {"v": 1, **whose, "type": kind, "class": class_, "reason": reason, "fault": None, **at, **flags, "raw": {}}
+
+
+@st.composite
+def a_send(draw):
+    people = draw(st.lists(st.sampled_from(["a@x.example", "b@x.example"]), min_size=1, max_size=2))
+    return {"v": 1, "message_id": draw(st.sampled_from(["m1", "m2"])), "recipients": people, "accepted_at": draw(TIMES)}
+
+
+def expected_messages(told: dict[str, list[dict[str, Any]]]) -> dict[tuple[str | None, str | None], dict[str, Any]]:
+    """Fold records as the report does, by the fold itself."""
+    states: dict[tuple[str | None, str | None], State] = {}
+
+    def state(record):
+        return states.setdefault((record["message_id"] or None, (record["recipient"] or "").lower() or None), State())
+
+    for record in told["events"]:
+        state(record).add(record)
+    for record in told["status"] + told["sendcloud"]:
+        state(record).add(record)
+        state(record).add_flags(record)
+    for record in told["sends"]:
+        for recipient in record["recipients"]:
+            said = {"type": "accepted", "occurred_at": record["accepted_at"]}
+            state({"message_id": record["message_id"], "recipient": recipient}).add(said)
+    return {key: one.as_dict() for key, one in states.items()}
+
+
+HISTORIES = st.fixed_dictionaries({
+    "events": st.lists(an_event(), max_size=12), "status": st.lists(a_status(), max_size=4),
+    "sendcloud": st.lists(a_status(), max_size=2), "sends": st.lists(a_send(), max_size=2),
+})  # fmt: skip
+
+
+def write_packs(told: dict[str, list[dict[str, Any]]], folder: Path) -> dict[str, list[str]]:
+    packs = {}
+    for kind, records in told.items():
+        path = folder / kind / "dt=2026-11-20" / "hour=16" / "pack.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_lines(records + records[:2]))
+        packs[kind] = [str(path)]
+    return packs
+
+
+def opened_views(packs, folder, view):
+    connection = connect(packs, folder)
+    if view == "events":
+        settle_repeats(connection)
+    else:
+        use_messages(connection, query_messages.fold_all(packs, query_messages.FEW_LINES, folder, lambda _count: None))
+    define(connection, [view])
+    return connection
+
+
+@settings(max_examples=25)
+@given(HISTORIES)
+def test_the_view_messages_is_the_fold(tmp_path_factory, told):
+    """Random histories: ties in time, halves of seconds, repeats, status rows, flags, machines, names in any case."""
+    folder = tmp_path_factory.mktemp("fold")
+    with opened_views(write_packs(told, folder), folder, "messages") as connection:
+        cursor = connection.execute("FROM messages")
+        names = [column[0] for column in cursor.description]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    expected = expected_messages(told)
+    assert len(found) == len(expected)
+    for row in found:
+        state = expected[row["message_id"], row["recipient"]]
+        told_of_it = {name: iso(_utc(row[name])) if _is_time(row[name]) else row[name] for name in state}
+        assert told_of_it == state
+
+
+def _is_time(value):
+    return hasattr(value, "timestamp")
+
+
+def _utc(value):
+    return value.replace(tzinfo=dt.timezone.utc).timestamp()
+
+
+@settings(max_examples=15)
+@given(st.lists(an_event(), max_size=10), st.randoms())
+def test_of_copies_the_same_stands_whatever_the_order(tmp_path_factory, events, random):
+    """Verified, then received first, then by content: not by where it lies."""
+    answers = []
+    for _ in range(2):
+        folder = tmp_path_factory.mktemp("copies")
+        with opened_views(write_packs({"events": events}, folder), folder, "events") as connection:
+            answers.append(connection.execute("SELECT * FROM events ORDER BY event_id").fetchall())
+        random.shuffle(events)
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == len({event["event_id"] for event in events})
+
+
+def test_the_fold_reads_no_member_that_the_query_leaves_out():
+    """Else its answer would differ where it is told less."""
+    read = set()
+
+    class Spy(dict):
+        def __getitem__(self, name: str) -> Any:
+            read.add(name)
+            return super().__getitem__(name)
+
+        def get(self, name, default=None):
+            read.add(name)
+            return super().get(name, default)
+
+    for kind, class_, reason in WORDS:
+        State().add(Spy(event_id="e", type=kind, occurred_at=iso(AT), **{"class": class_, "reason": reason}))
+        State().add_flags(Spy(type=kind))
+    assert {"occurred_at", "machine", *ENGAGEMENTS} <= read <= set(query_messages.NAMES)
+
+
+def test_many_lines_are_folded_by_several_processes(tmp_path, monkeypatch):
+    """And give the same."""
+    events = [
+        {
+            "event_id": f"{n}",
+            "type": "delivered",
+            "message_id": f"m{n % 40}",
+            "recipient": f"r{n}@x",
+            "occurred_at": iso(AT),
+        }
+        for n in range(200)
+    ]
+    packs = write_packs({"events": events, "status": [], "sendcloud": [], "sends": []}, tmp_path)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    counts: list[int] = []
+    paths = query_messages.fold_all(packs, query_messages.FEW_LINES + 1, tmp_path, counts.append)
+    assert (len(paths), sum(counts)) == (2, 202)
+    told = sorted(json.loads(line)["recipient"] for path in paths for line in path.read_text().splitlines())
+    assert told == sorted(event["recipient"] for event in events)
+
+
+def test_a_send_key_of_any_message_is_read(cloud):
+    """Ids that came from outside make keys of their own."""
+    line = {"v": 1, "message_id": "odd/../id", "recipients": ["a@x"], "accepted_at": iso(NOW)}
+    open_trail(None).store.put(send_key(DAY, line["message_id"]), encode_line(line))
+    assert rows("SELECT message_id FROM sends") == [{"message_id": "odd/../id"}]
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+EXAMPLES = README.split("### Reading the trail")[1].split("```")[1].strip().splitlines()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_readme_run(told, example):
+    """As they stand there."""
+    program, *arguments = shlex.split(example)
+    assert program == "mailtrail"
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
