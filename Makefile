@@ -30,7 +30,7 @@ bench: $(SYNCED)
 	$(BIN)/python -m benchmarks
 
 fuzz: $(SYNCED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' || echo 'not guided then'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]' || echo 'not guided then'
 	$(BIN)/python -m tests.fuzz
 
 up: $(SYNCED)

@@ -33,8 +33,10 @@ FEW, MANY = 10_000, 100_000
 LIMIT_S, SHORT_S = 900, 60
 GRACE_S = 1800
 MOST_RUNS = 200
+# VmHWM, not ru_maxrss: that one begins with what the process had before exec, which is the memory of this benchmark.
 INVOCATION = """
-import json, resource, sys, time
+import json, re, sys, time
+from pathlib import Path
 from functions.report.handler import main_handler
 begun, cpu = time.perf_counter(), time.process_time()
 event = {"Type": "Timer", "TriggerName": "t", "Time": "", "Message": '{"days": []}'}
@@ -43,7 +45,7 @@ print(json.dumps({
     **told["maintenance"]["compaction"],
     "seconds": round(time.perf_counter() - begun, 2),
     "cpu_s": round(time.process_time() - cpu, 2),
-    "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    "peak_rss_mb": round(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024, 1),
 }))
 """
 
@@ -94,7 +96,7 @@ def _compact(objects: int, limit_s: int) -> dict[str, Any]:
 
 def _run_until_done(ports: Ports, limit_s: int, count: str, *, offset_s: int) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = []
-    while not runs or runs[-1].get(count) or runs[-1].get("hours_waiting"):
+    while not runs or runs[-1].get(count) or not runs[-1].get("finished"):
         if len(runs) > MOST_RUNS:
             raise BenchmarkError(f"compaction does not come to an end: {runs[-1]}")
         runs.append(_invoke(ports, limit_s, offset_s))

@@ -65,16 +65,23 @@ class Day(NamedTuple):
 
 
 class Sent:
-    """The distinct events of a storm. ``digests``: of each, by its number; ``days``: what each day amounts to."""
+    """The distinct events of a storm.
+
+    ``digests``: of each, by its number; ``days``: what each day amounts to; ``suppressed``: who may get no more mail.
+    """
 
     def __init__(self, storm: Storm) -> None:
         self.digests: list[bytes] = []
+        self.suppressed: set[str] = set()
         types: defaultdict[str, Counter[str]] = defaultdict(Counter)
         words: defaultdict[str, dict[tuple[str, str], str]] = defaultdict(dict)
         engaged: defaultdict[str, set[tuple[str, str, str]]] = defaultdict(set)
         for number in range(storm.events):
             event = storm.event(number)
-            self.digests.append(digest(json.loads(event.body)))
+            raw = json.loads(event.body)
+            self.digests.append(digest(raw))
+            if raw["bounceType"] == "hard_bounce" or event.event in ("spamreport", "unsubscribe"):
+                self.suppressed.add(event.recipient)
             day = datetime.fromtimestamp(event.occurred_at, ZONE).strftime("%Y-%m-%d")
             kind, pair = OURS[event.event], (event.message_id, event.recipient)
             types[day][kind] += 1
@@ -191,5 +198,15 @@ def compare_report(sent: Sent, day: str, report: dict[str, Any]) -> Differences:
         ("engaged", {kind: recipients[kind] for kind in ENGAGEMENTS if recipients[kind]}, wanted.engaged),
     ):
         if is_like != should:
-            found.add(f"report of {day}: {what} {is_like} and not {should}")
+            found.add(f"{what} {is_like} and not {should}")
+    return found
+
+
+def compare_suppression(sent: Sent, objects: Path) -> Differences:
+    """Return every difference between the suppression list on the disk and who is to be on it."""
+    found = Differences()
+    listed = {path.stem for path in (objects / "suppression").glob("*.json")}
+    wanted = {hashlib.sha256(address.encode()).hexdigest() for address in sent.suppressed}
+    for name in listed ^ wanted:
+        found.add(f"suppression/{name}.json {'is there' if name in listed else 'is missing'}")
     return found

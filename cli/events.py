@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import re
 import sys
 import time
@@ -16,10 +15,9 @@ from cli.events_following import Follower
 from cli.events_reading import Found, Wanted, find_events
 from cli.events_showing import show_event
 from cli.moments import DAY_S, parse_moment
-from cli.terminal import console, note, progress, until_nobody_reads
-from cli.timers import JSON_OPTION
+from cli.terminal import JSON_OPTION, console, note, progress, until_nobody_reads
 from cli.trail import open_trail
-from shared.trail.records import encode_line, local_time_epoch
+from shared.trail.records import encode_line, iso, local_time_epoch
 from shared.trail.store import StoreError
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from cli.trail import Trail
 
 TYPES = "accepted deferred delivered bounced rejected failed opened clicked complained unsubscribed unknown".split()
-_SENT_AT = re.compile(r"-date-(\d{14})")
+_SENT_AT = re.compile(r"-date-(\d{4})" + r"(\d\d)" * 5)
 
 
 def _lower(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
@@ -76,7 +74,7 @@ def events_command(
         raise click.UsageError("--follow has no --until")
     trail = open_trail(port)
     wanted = Wanted(*_stretch(trail, since, until, filters["message_ids"]), **filters)
-    with until_nobody_reads(), contextlib.suppress(KeyboardInterrupt):
+    with until_nobody_reads(), contextlib.suppress(*[KeyboardInterrupt] if follow else []):
         try:
             follower = Follower(trail) if follow else None
             if since or not follower:
@@ -99,7 +97,8 @@ def _stretch(trail: Trail, since: str | None, until: str | None, message_ids: fr
         start_s = parse_moment(since, now=now, utc_offset_s=offset_s)
     else:
         sent_at = [_sent_at(one, offset_s) for one in message_ids]
-        start_s = min([now - DAY_S, *(at for at in sent_at if at is not None)])
+        # From 1970 on: an id of somebody else may name any year.
+        start_s = max(0.0, min([now - DAY_S, *(at for at in sent_at if at is not None)]))
     # An hour ahead: the clocks of mail servers are not ours.
     end_s = parse_moment(until, now=now, utc_offset_s=offset_s, at_end=True) if until else now + 3600
     if end_s < start_s:
@@ -109,9 +108,9 @@ def _stretch(trail: Trail, since: str | None, until: str | None, message_ids: fr
 
 def _sent_at(message_id: str, offset_s: int) -> float | None:
     """Return when a mail was sent, which SES writes into its id: ``qcloudses-30-<appid>-date-20261120155930-…``."""
-    digits = _SENT_AT.search(message_id)
+    found = _SENT_AT.search(message_id)
     try:
-        return local_time_epoch(str(dt.datetime.strptime(digits[1], "%Y%m%d%H%M%S")), offset_s) if digits else None  # noqa: DTZ007 - the zone is added by what it is given to
+        return local_time_epoch("{}-{}-{} {}:{}:{}".format(*found.groups()), offset_s) if found else None
     except ValueError:
         return None
 
@@ -126,8 +125,7 @@ def _tell(found: Found, wanted: Wanted, *, following: bool) -> None:
     if found.unreadable:
         note(f"{found.unreadable} lines under events/ are no events and were passed over")
     if not found.records and not following:
-        start = dt.datetime.fromtimestamp(wanted.since_s, dt.timezone.utc).isoformat(timespec="seconds")
-        note(f"no such events since {start}; --since looks further back")
+        note(f"no such events since {iso(int(wanted.since_s))}; --since looks further back")
 
 
 def _follow(

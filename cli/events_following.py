@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cli.events_reading import distinct, in_order, read_records, sortable
+from functions.report.merging import is_merged
 from shared.trail.layout import events_prefix
 from shared.trail.records import day_of, iso
 from shared.trail.store import StoreError
@@ -69,17 +70,12 @@ class Follower:
             if body is None:  # merged meanwhile; what it went into is in this listing or in the next
                 continue
             records = read_records(body)[0]
-            if is_merged(entry.key):
+            if is_merged(entry.key.rpartition("/")[2]):
                 records = [one for one in records if sortable(one.get("received_at") or "") >= self._since]
             found += records
             keys.append(entry.key)
         known.update(keys)  # only now: after an error all of it is read again
         return found
-
-
-def is_merged(key: str) -> bool:
-    """Whether compaction made this object out of others."""
-    return key.rpartition("/")[2].startswith("merged-")
 
 
 def _keys(store: Store, day: str) -> set[str]:

@@ -27,7 +27,7 @@ def invoke_command(function: str, event: Path, port: int | None, time_limit: flo
     """
     try:
         payload = json.loads(event.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.ClickException(f"{event} is not JSON: {error}") from error
     with target.running_as(target.environment(port)):
         answer = call(function, payload, time_limit_s=time_limit)

@@ -5,7 +5,9 @@ Exit status: 0 done, 1 it did not work, 2 wrong usage. Errors go to stderr.
 
 from __future__ import annotations
 
+import errno
 import importlib
+from typing import Any
 
 import click
 
@@ -37,6 +39,15 @@ class Verbs(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(VERBS[name]), f"{name}_command")
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; what the machine has against it (a full disk, no such folder, an odd encoding) is a message."""
+        try:
+            return super().invoke(ctx)
+        except (OSError, UnicodeError) as error:
+            if getattr(error, "errno", None) == errno.EPIPE:  # click ends quietly then
+                raise
+            raise click.ClickException(str(error)) from error
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,18 +7,21 @@ import re
 
 import click
 
-from shared.trail.records import UTC
+from shared.trail.records import UTC, epoch
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _AGO = re.compile(r"(\d{1,9})([smhd])")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 DAY_S = 86400
+LATEST_S = 253402214400.0
+"""The first moment of 9999-12-31: a day later some zones have a year that no time of ours can be written in."""
 
 
 def parse_moment(text: str, *, now: float, utc_offset_s: int, at_end: bool = False) -> float:
     """Return the epoch seconds of ``15m`` (ago), ``2026-11-20`` or an ISO 8601 time. Raises BadParameter.
 
-    A day is one of the account's zone, and so is a time without a zone. ``at_end``: a day means its end.
+    A day is one of the account's zone, and so is a time without a zone. ``at_end``: a day means its end. What is
+    before 1970 or after ``LATEST_S`` becomes these, so that who writes the year 1 or 9999 gets all there is.
     """
     if ago := _AGO.fullmatch(text):
         return max(0.0, now - int(ago[1]) * _UNITS_S[ago[2]])
@@ -26,9 +29,15 @@ def parse_moment(text: str, *, now: float, utc_offset_s: int, at_end: bool = Fal
         moment = dt.datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=dt.timezone(dt.timedelta(seconds=utc_offset_s)))
-        return moment.timestamp() + (DAY_S if at_end and _DAY.fullmatch(text) else 0)
+        at = moment.timestamp() + (DAY_S if at_end and _DAY.fullmatch(text) else 0)
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(f"{text} is none of 15m, 2h, 3d, YYYY-MM-DD, an ISO 8601 time") from error
+    return min(max(0.0, at), LATEST_S)
+
+
+def check_days(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Check what an option that takes ``YYYY-MM-DD`` was given. Raises BadParameter."""
+    return tuple(map(_whole_day, value))
 
 
 def parse_day(text: str, *, today: str) -> str:
@@ -38,9 +47,16 @@ def parse_day(text: str, *, today: str) -> str:
     try:
         if re.fullmatch(r"\d{1,5}d", ago):
             return (day - dt.timedelta(days=int(ago[:-1]))).isoformat()
-        if _DAY.fullmatch(text):
-            return dt.date.fromisoformat(text).isoformat()
     except (ValueError, OverflowError) as error:
+        raise click.BadParameter(f"{text} is not a day") from error
+    return _whole_day(text)
+
+
+def _whole_day(text: str) -> str:
+    try:
+        if _DAY.fullmatch(text):  # newer Pythons take more than that for a date
+            return dt.date.fromisoformat(text).isoformat()
+    except ValueError as error:
         raise click.BadParameter(f"{text} is not a day") from error
     raise click.BadParameter(f"{text} is not YYYY-MM-DD")
 
@@ -54,9 +70,7 @@ def days_between(first: str, last: str) -> list[str]:
 def local_time(at: str, utc_offset_s: int) -> str:
     """Return ``2026-11-20 16:00:00`` of the account's zone for a record's time in UTC; as it is when it is no time."""
     try:
-        moment = dt.datetime.fromisoformat(at.replace("Z", "+00:00")).astimezone(UTC) + dt.timedelta(
-            seconds=utc_offset_s
-        )
+        moment = dt.datetime.fromtimestamp(epoch(at) + utc_offset_s, UTC)
     except (ValueError, OverflowError):
         return at
     return moment.strftime("%Y-%m-%d %H:%M:%S")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from cli.package import NO_BYTECODE, build_packages
 from cli.requirements import PackageError
+from cli.terminal import console
 
 
 @click.command("package")
@@ -28,6 +28,6 @@ def package_command(out: Path, root: Path, python: str | None) -> None:
     for one in built:
         sizes = (f"{size / 1e6:.2f}" for size in (one.zipped_bytes, one.unzipped_bytes))
         table.add_row(one.function, str(one.path), str(one.files), *sizes, one.sha256[:16])
-    Console().print(table)
+    console().print(table)
     if any(one.python is None for one in built):
         click.echo(NO_BYTECODE, err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from shared.trail.records import day_of
 from shared.trail.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
     from rich.progress import Progress
@@ -92,7 +93,7 @@ def query_command(
             with progress() as bar:
                 packs = _copy(trail, asked, root, bar)
             # Closed before the folder that it spills into is removed.
-            with query_views.connect(packs, Path(scratch)) as connection:
+            with query_views.connect(packs, Path(scratch)) as connection, _interruptible(connection):
                 with progress() as bar:
                     _prepare(connection, asked, packs, Path(scratch), bar)
                 _answer(connection, asked, form, out, Path(scratch))
@@ -100,6 +101,18 @@ def query_command(
             raise click.ClickException(str(error)) from error
         except StoreError as error:
             raise click.ClickException(f"COS: {error}") from error
+
+
+@contextlib.contextmanager
+def _interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let Ctrl-C end what DuckDB is at: closing would wait for it."""
+    try:
+        yield
+    except BaseException as error:
+        connection.interrupt()
+        if str(error) == "Query interrupted":  # DuckDB's word for Ctrl-C, a plain RuntimeError
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _duckdb_error() -> type[Exception]:
@@ -116,7 +129,10 @@ def _sql(sql: str | None, sql_file: IO[str] | None) -> str | None:
         raise click.UsageError("SQL or --file, not both")
     if sql_file is not None:
         return str(sql_file.read())
-    return sys.stdin.read() if sql == "-" else sql
+    text = sys.stdin.read() if sql == "-" else sql
+    if text is not None:
+        text.encode()  # DuckDB takes UTF-8 alone. Raises UnicodeEncodeError
+    return text
 
 
 def _check(sql: str) -> Asked:
@@ -127,6 +143,8 @@ def _check(sql: str) -> Asked:
 
     with duckdb.connect() as parser:
         kinds = [statement.type.name for statement in parser.extract_statements(sql)]
+    if "EXPLAIN" in kinds and re.search(r"\bcopy\b", sql, re.IGNORECASE):  # EXPLAIN ANALYZE writes the file
+        kinds.append("COPY")
     if not kinds:
         raise click.ClickException("there is no statement in it")
     if others := sorted(set(kinds) - READING):

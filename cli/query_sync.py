@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cli.trail import iter_days, merged_instead
+from functions.report.merging import is_merged
 from shared.trail.layout import (
     SUPPRESSION_PREFIX,
     events_prefix,
@@ -158,7 +159,7 @@ def _refresh(
 
 def _is_overlapping(entries: Iterable[Entry]) -> bool:
     """Whether lines may be there twice on purpose: what was merged stays for a while beside what it was merged into."""
-    return any(entry.key.rpartition("/")[2].startswith("merged-") for entry in entries)
+    return any(is_merged(entry.key.rpartition("/")[2]) for entry in entries)
 
 
 class _Repeats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import target
-from cli.terminal import console, note, printable
-from cli.timers import JSON_OPTION, parse_days
+from cli.moments import check_days
+from cli.terminal import JSON_OPTION, console, note, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("files", metavar="[FILE…|-]", nargs=-1, type=click.File("rb"))
 @click.option("--quarantine", is_flag=True, help="Give what lies in quarantine to the parser again, instead of a log.")
 @click.option(
-    "--day", "days", multiple=True, callback=parse_days,
+    "--day", "days", multiple=True, callback=check_days,
     help="With --quarantine: a day of receipt, YYYY-MM-DD; may be repeated. Default: all.",
 )  # fmt: skip
 @click.option("--keep", is_flag=True, help="With --quarantine: leave there also what is stored now.")
@@ -66,7 +67,7 @@ def replay_command(
             export = read_exports(files)
             found, lost = export.found((*settings.token_keys, *settings.secrets)), export.without_content
         outcomes = [put_back(one, settings, rules) for one in found]
-    except (StoreError, OSError, EOFError) as error:
+    except (StoreError, OSError, EOFError, zlib.error) as error:
         raise click.ClickException(f"cannot be read: {error}") from error
     _tell(outcomes, lost, dry=dry, as_json=as_json)
     if lost or any(outcome.result == "failed" for outcome in outcomes):

@@ -54,8 +54,10 @@ def _body(given: dict[str, Any]) -> dict[str, Any]:
 
     try:
         body: dict[str, Any] = json.load(given["body_file"]) if given["body_file"] else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.ClickException(f"--file is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise click.ClickException("--file is not a JSON object")
     body |= {name: given[member] for name, member in (("from", "sender"), ("subject", "subject")) if given[member]}
     body |= {"to": list(given["to"])} if given["to"] else {}
     body |= {"metadata": given["metadata"]} if given["metadata"] else {}

@@ -14,8 +14,7 @@ from cli.suppression_changes import iter_list
 from cli.suppression_files import csv_header, csv_line, jsonl_line
 from cli.suppression_options import ALL_OPTION, failures_told, selecting, selection_of
 from cli.suppression_verbs import add_command, import_command, remove_command, restore_command, undo_command
-from cli.terminal import console, note, printable, until_nobody_reads
-from cli.timers import JSON_OPTION
+from cli.terminal import JSON_OPTION, console, note, printable, until_nobody_reads
 from cli.trail import open_trail
 from shared.trail import suppression_list
 from shared.trail.suppression import Selection, as_json, is_suppressed, standing, strongest

@@ -141,6 +141,7 @@ def _json_lines(text: str) -> Iterator[tuple[int, Entry | str]]:
 
 
 def _rows(text: str, source: Source) -> Iterator[tuple[int, Entry | str]]:
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))  # a cell holds a whole entry
     reader = csv.reader(io.StringIO(text, newline=""))
     names: tuple[str, ...] = ()
     while True:

@@ -43,10 +43,10 @@ def local_environment(port: int) -> dict[str, str]:
     """Return the settings that make a function use the localcloud on ``port``, in its simulated time."""
     try:
         health = requests.get(f"http://127.0.0.1:{port}/_local/health", timeout=5).json()
-    except (requests.RequestException, ValueError) as error:
+        offset_s = epoch(health["now"]) - time.time()
+        settings = {**account_environment(), **endpoint_environment(Ports(**health["ports"]))}
+    except (requests.RequestException, ValueError, LookupError, TypeError) as error:  # or it is another's port
         raise click.ClickException(f"localcloud does not answer on port {port}; start it: mailtrail up") from error
-    offset_s = epoch(health["now"]) - time.time()
-    settings = {**account_environment(), **endpoint_environment(Ports(**health["ports"]))}
     # Health tells whole seconds; below one second the clocks agree.
     return {**settings, "MAILTRAIL_CLOCK_OFFSET_S": str(offset_s if abs(offset_s) > 2 else 0)}
 

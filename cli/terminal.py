@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
 UNCUT = 1_000_000
 """Columns of an output that nobody looks at through a window: nothing is wrapped or cut there."""
 

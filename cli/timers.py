@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from cli import target
 from cli.invoke import call
-
-
-def parse_days(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Check what ``--day`` was given. Raises BadParameter."""
-    for day in value:
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", day):
-            raise click.BadParameter(f"{day} is not YYYY-MM-DD")
-    return value
-
+from cli.moments import check_days
+from cli.terminal import JSON_OPTION, console
 
 DAY_OPTION = click.option(
-    "--day", "days", multiple=True, callback=parse_days,
+    "--day", "days", multiple=True, callback=check_days,
     help="YYYY-MM-DD; may be repeated. Default: yesterday and today.",
 )  # fmt: skip
-JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.command("snapshot")
@@ -72,4 +62,4 @@ def _print(result: dict[str, Any], table: Table, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, indent=1))
     else:
-        Console().print(table)
+        console().print(table)

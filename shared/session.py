@@ -9,10 +9,12 @@ module, and nothing else that is not theirs.
 from __future__ import annotations
 
 import io
+import os
 import time
 from contextvars import ContextVar
 from http.client import HTTPResponse
-from typing import TYPE_CHECKING, Any
+from socket import SocketIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import requests
@@ -40,35 +42,41 @@ _END: ContextVar[float | None] = ContextVar("_END", default=None)
 """time.monotonic() by which the answer under way must be whole."""
 
 
-class _InTime(io.RawIOBase):
+class _InTime(SocketIO):
     """What comes from a socket until ``end``. A socket's own time-out begins anew with each byte that drips in."""
 
-    def __init__(self, raw: io.RawIOBase, sock: socket, end: float) -> None:
-        self._raw, self._sock, self._end = raw, sock, end
-
-    def readable(self) -> bool:
-        return True
+    end: float
+    has_begun = False  # the first wait is the request's own time-out, which is no longer than its patience
 
     def readinto(self, buffer: Any) -> int | None:
-        left_s = self._end - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("the answer was not whole in time")
-        self._sock.settimeout(left_s)
-        return self._raw.readinto(buffer)
+        if self.has_begun:
+            left_s = self.end - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError("the answer was not whole in time")
+            self._sock.settimeout(left_s)  # type: ignore[attr-defined]
+        self.has_begun = True
+        return super().readinto(buffer)
 
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+
+class _Timed(NamedTuple):
+    """A socket as http.client asks it for its file."""
+
+    sock: socket
+    end: float
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        raw: Any = self.sock.makefile(mode, buffering=0)  # type: ignore[call-overload]
+        raw.__class__ = _InTime  # the socket counts its files, so it must have made this one itself
+        raw.end = self.end
+        return io.BufferedReader(raw)
 
 
 class _AnswerInTime(HTTPResponse):
     """http.client's answer, whole before ``_END`` or a time-out."""
 
-    def __init__(self, sock: socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
+    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
         end = _END.get()
-        if end is not None:
-            self.fp = io.BufferedReader(_InTime(self.fp.detach(), sock, end))
+        super().__init__(sock if end is None else _Timed(sock, end), *args, **options)  # type: ignore[arg-type]
 
 
 class _Http(HTTPConnection):
@@ -85,10 +93,13 @@ class WarmAdapter(HTTPAdapter):
     def __init__(self) -> None:
         super().__init__(pool_maxsize=_CONNECTIONS)
         self._pools: dict[str, ConnectionPool] = {}
+        self._pid = os.getpid()
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
         """Return the origin's pool. One session verifies in one way, so the origin is all that tells pools apart."""
         origin, _ = _cut(request.url or "")
+        if self._pid != os.getpid():  # two processes on one connection would read each other's answers
+            self.__init__()  # type: ignore[misc]
         if origin not in self._pools:
             pool: Any = super().get_connection_with_tls_context(request, *args, **options)
             pool.ConnectionCls = _Https if origin.startswith("https:") else _Http

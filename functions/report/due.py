@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from functions.report.hours import newest_by_day
 from shared.trail.layout import manifest_key, report_key, reports_prefix
 from shared.trail.records import day_of, epoch
 
@@ -28,13 +29,18 @@ def usual_days(work: Work) -> list[str]:
     return [day_of(now - _DAY_S, work.utc_offset_s), day_of(now, work.utc_offset_s)]
 
 
-def days_with_news(work: Work) -> list[str]:
+def days_with_news(work: Work, *, until_s: float) -> list[str]:
     """Return the other days with an event or a status snapshot that their report cannot know; the latest first.
 
     Late events make them, and a timer that did not run. A merged object is news too: whoever died between merging an
-    hour and its report left nothing else. Raises StoreError.
+    hour and its report left nothing else. With less than ``until_s`` seconds left, later days than those that were
+    walked over by then are left to the next run. Raises StoreError.
     """
-    newest = {day: epoch(at) for day, at in work.survey().newest.items()}
+    told: dict[str, str] = {}
+    for told in newest_by_day(work.store):  # noqa: B007 - the last one is all
+        if work.time_left_s() < until_s:
+            break
+    newest = {day: epoch(at) for day, at in told.items()}
     for day, at in _manifests(work):
         newest[day] = max(newest.get(day, 0), at)
     written = {entry.key: epoch(entry.modified_at) for entry in work.store.iterate(reports_prefix())}

@@ -6,6 +6,7 @@ deleted is in a merged object, which the hour's merge log names; no LIST is aske
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections import defaultdict
@@ -16,6 +17,7 @@ from functions.report.merge_log import MergeLog
 from functions.report.merging import FULL_BYTES, is_merged
 from shared.edge.log import log
 from shared.trail.layout import events_prefix, parse_event_key
+from shared.trail.records import epoch
 from shared.trail.store import Entry
 
 if TYPE_CHECKING:
@@ -26,10 +28,10 @@ if TYPE_CHECKING:
 _HOURS = [f"{hour:02d}" for hour in range(24)]
 _LOGS_AT_ONCE = 8
 _EVENT_ID = re.compile("[0-9a-f]{64}")
-_NEEDED = frozenset(
-    {"event_id", "source", "type", "class", "reason", "fault", "message_id", "recipient", "occurred_at", "received_at"}
-    | {"verified"}
-)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z")
+_TEXTS = ("event_id", "source", "type", "occurred_at", "received_at")
+_TEXTS_OR_NULL = ("class", "reason", "fault", "message_id", "recipient")
+_NEEDED = frozenset({*_TEXTS, *_TEXTS_OR_NULL, "verified"})
 """Members without which a line is no event of ours."""
 
 
@@ -98,10 +100,31 @@ def _is_told(merge_log: MergeLog | None, name: str, read: set[str]) -> bool:
 
 def _iter_lines(body: bytes, missed: Missed) -> Iterator[dict[str, Any]]:
     for record in _parse(body.split(b"\n")):
-        if isinstance(record, dict) and record.keys() >= _NEEDED and _EVENT_ID.fullmatch(str(record["event_id"])):
+        if isinstance(record, dict) and _is_event(record):
             yield record
         else:
             missed.unreadable += 1
+
+
+def _is_event(record: dict[str, Any]) -> bool:
+    """Whether readers can count on the members: one line of somebody else's must not cost a day its report."""
+    return (
+        record.keys() >= _NEEDED
+        and {type(record[name]) for name in _TEXTS} == {str}
+        and {type(record.get(name)) for name in (*_TEXTS_OR_NULL, "link", "machine")} <= {str, type(None)}
+        and _EVENT_ID.fullmatch(record["event_id"]) is not None
+        and _is_time(record["occurred_at"])
+        and _is_time(record["received_at"])
+    )
+
+
+@functools.lru_cache(maxsize=4096)  # many events have one time of receipt, and a day has few seconds
+def _is_time(text: str) -> bool:
+    try:
+        epoch(text)
+    except ValueError:
+        return False
+    return _TIME.fullmatch(text) is not None
 
 
 def _parse(lines: Iterable[bytes]) -> Iterator[Any]:

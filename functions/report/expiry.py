@@ -1,4 +1,4 @@
-"""What has served its time goes: old Idempotency-Keys, used tokens, counts of refusals, leases, notes of past days.
+"""What has served its time goes: old Idempotency-Keys, used tokens, counts of refusals, leases.
 
 The ledger is keyed by hash, so no listing shows its old keys first: it is walked from end to end, once a day at most,
 as far as the time of each run goes. Running twice changes nothing; after a death the next run goes on before it.
@@ -7,7 +7,8 @@ A key of the ledger goes as a whole, when all its objects are old. No prefix of 
 back, leave a new one in doubt or let a mail out twice, so:
 
 * an ``expiring`` claim of ours, made only if absent, follows the last one: from then on requests are told to wait, for
-  as long as this takes; half an hour at most, should the run die, or until the next one;
+  as long as this takes; half an hour, should the run die, which another run waits for as well: two that delete at
+  once would meet the key's next life;
 * outcomes go, which nobody reads any more, then ``claim-0``: at that moment the key was never used. The other claims
   are recognised as left over (shared/trail/ledger.py), keep their names from being used meanwhile, and go last;
 * a claim is read right before, because a listing may be old, and deleted without retries: between two attempts somebody
@@ -22,7 +23,6 @@ import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.trail.layout import (
-    APPLIED_PREFIX,
     EXPIRY_KEY,
     LEDGER_PREFIX,
     claim_key,
@@ -46,8 +46,8 @@ KEYS_LAST_S = 3 * DAY_S
 """Seconds that an Idempotency-Key is remembered after its last use; 24 hours are promised."""
 TOKENS_LAST_DAYS = 4
 """A SendCloud token is refused as stale after 72 hours, whoever remembers it."""
-NOTES_LAST_DAYS = 40
-"""Counts of refusals, and what of a day's events the suppression list knows: as long as its report may be renewed."""
+COUNTS_LAST_DAYS = 40
+"""Counts of refusals. Not what of a day's events the suppression list knows: a late event would apply them all again."""
 LEASES_LAST_DAYS = 2
 """Leases are numbered anew each UTC day, and only today's and yesterday's are asked for."""
 LEASED = ("report/compaction", SCOPE, "report/suppression")
@@ -89,8 +89,7 @@ def expire(work: Work) -> dict[str, Any]:
         today = day_of(now, work.utc_offset_s)
         counts = {
             "tokens": _expire_days(work, used_tokens_prefix(), _days_before(today, TOKENS_LAST_DAYS)),
-            "refused": _expire_days(work, refused_prefix(), _days_before(today, NOTES_LAST_DAYS)),
-            "applied": _expire_days(work, APPLIED_PREFIX, _days_before(today, NOTES_LAST_DAYS)),
+            "refused": _expire_days(work, refused_prefix(), _days_before(today, COUNTS_LAST_DAYS)),
             "leases": 0,
         }
         for scope in LEASED:
@@ -105,8 +104,8 @@ def _days_before(day: str, days: int) -> str:
 
 def _expire_days(work: Work, prefix: str, oldest: str) -> int:
     """Delete what lies in the daily partitions before ``oldest``; nobody makes anything there any more."""
-    keys = (entry.key for entry in work.store.iterate(prefix))
-    old = itertools.takewhile(lambda key: f"{prefix}dt=" <= key < f"{prefix}dt={oldest}", keys)
+    keys = (entry.key for entry in work.store.iterate(f"{prefix}dt="))
+    old = itertools.takewhile(lambda key: key < f"{prefix}dt={oldest}", keys)
     deleted = 0
     while work.time_left_s() > TIME_FOR_A_BATCH_S and (some := list(itertools.islice(old, 1000))):
         work.store.delete_many(some)
@@ -164,17 +163,20 @@ def _close(store: Store, key: _Key, now: float) -> _Closed | None:
     others = {each.key for each in key.objects if "/claim-" in each.key} - {first}
     newest = newest_claim(store, key.sha256) if others else _only_claim(store, first)
     if newest is None:  # a run died when claim-0 was gone; should it be there again in a moment, it is somebody's
-        return _Closed([], [], sorted(others))
+        return _left_over(store, first, others, now)
     generation, line = newest
-    if line["state"] != EXPIRING and now - epoch(line["at"]) <= KEYS_LAST_S:
-        return _left_over(store, first, others)
-    if line["state"] != EXPIRING or now - epoch(line["at"]) > LONGEST_EXPIRING_S:
-        generation += 1
-        ours = {"v": VERSION, "at": iso(now), "state": EXPIRING, "body_sha256": "", "nonce": secrets.token_hex(8)}
-        if not store.create_if_absent(claim_key(key.sha256, generation), encode_line(ours)):
-            return _left_over(store, first, others)
-    outcomes = [each.key for each in key.objects if "/claim-" not in each.key]
-    return _Closed(outcomes, [first], sorted({*others, claim_key(key.sha256, generation)}))
+    if line["state"] == EXPIRING and now - epoch(line["at"]) <= LONGEST_EXPIRING_S:
+        return None  # somebody may be at it, and what we delete after them may be of the key's next life
+    generation += 1
+    ours = {"v": VERSION, "at": iso(now), "state": EXPIRING, "body_sha256": "", "nonce": secrets.token_hex(8)}
+    is_old = line["state"] == EXPIRING or now - epoch(line["at"]) > KEYS_LAST_S
+    if is_old and store.create_if_absent(claim_key(key.sha256, generation), encode_line(ours)):
+        others.add(claim_key(key.sha256, generation))
+        # Whoever expired the key between our read and our claim made room for its next life: ours says nothing of that.
+        if not is_left_over(line, _began(store, first, now)):
+            outcomes = [each.key for each in key.objects if "/claim-" not in each.key]
+            return _Closed(outcomes, [first], sorted(others))
+    return _left_over(store, first, others, now)
 
 
 def _only_claim(store: Store, first: str) -> tuple[int, dict[str, Any]] | None:
@@ -183,9 +185,15 @@ def _only_claim(store: Store, first: str) -> tuple[int, dict[str, Any]] | None:
     return (0, json.loads(claim)) if claim is not None else None
 
 
-def _left_over(store: Store, first: str, others: Iterable[str]) -> _Closed | None:
-    """Find old claims in the way of a key that was made anew."""
-    began = epoch(json.loads(store.get(first) or b"{}").get("at", iso(0)))
+def _began(store: Store, first: str, now: float) -> float:
+    """Return when the life of a key began; ``now`` for one that is not used, and may be in a moment."""
+    claim = store.get(first)
+    return now if claim is None else epoch(json.loads(claim)["at"])
+
+
+def _left_over(store: Store, first: str, others: Iterable[str], now: float) -> _Closed | None:
+    """Find old claims in the way of a key that began, or may begin, anew. They are read: a listing may be old."""
+    began = _began(store, first, now)
     old = [name for name in sorted(others) if (claim := store.get(name)) and is_left_over(json.loads(claim), began)]
     return _Closed([], [], old) if old else None
 

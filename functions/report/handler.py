@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from functions.report.maintenance import Work
 
-
 STEPS = (("compaction", compact), ("expiry", expire))
 """What is done for the bucket after the reports, in this order, in the time left."""
 
@@ -50,7 +49,7 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
     written = list(_reports(work, attempts, days=usual_days(work) if days is None else days))
     if days is None:
         half_s = time_left_s() / 2  # the other half is for the bucket, however many days an outage left behind
-        late = attempts.make({"step": "days with news"}, lambda: days_with_news(work)) or []
+        late = attempts.make({"step": "days with news"}, lambda: days_with_news(work, until_s=half_s)) or []
         written += _reports(work, attempts, days=late, until_s=half_s)
     maintained = maintain(work, STEPS, attempts)
     told = [report["day"] for report in written]
@@ -74,7 +73,7 @@ def _reports(work: Work, attempts: Attempts, *, days: list[str], until_s: float 
 
 def _write(store: Store, day: str, offset_s: int, now: float) -> dict[str, Any]:
     counted, numbers = read_day(store, day)
-    numbers["suppression"] = apply_day(store, day, counted.suppressions)
+    numbers["suppression"] = apply_day(store, day, list(counted.suppressions))
     sign, minutes = ("-" if offset_s < 0 else "+"), abs(offset_s) // 60
     report = {**numbers, "utc_offset": f"{sign}{minutes // 60:02d}:{minutes % 60:02d}", "generated_at": iso(now)}
     files = {

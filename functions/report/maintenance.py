@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from functions.report.survey import Survey, survey
 from shared.edge.log import log
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
     Step = Callable[["Work"], dict[str, Any]]
 
+LEAST_TIME_S = 3.0
+"""Seconds without which no step is begun: the next run has more, and nothing failed."""
 _SHARE_OF_LATER = 0.1
 """Of the time left, what each step leaves to each that follows."""
 
@@ -27,22 +28,17 @@ T = TypeVar("T")
 
 
 class Work(NamedTuple):
-    """What a step works with. ``clock``: epoch seconds; ``time_left_s``: seconds that it may still take.
-
-    ``survey``: one walk over all events, made when it is first asked for. Raises StoreError.
-    """
+    """What a step works with. ``clock``: epoch seconds; ``time_left_s``: seconds that it may still take."""
 
     store: Store
     clock: Callable[[], float]
     utc_offset_s: int
     time_left_s: Callable[[], float]
-    survey: Callable[[], Survey]
 
 
 def work_on(store: Store, clock: Callable[[], float], utc_offset_s: int, time_left_s: Callable[[], float]) -> Work:
     """Put a ``Work`` together."""
-    walk = functools.lru_cache(maxsize=1)(lambda: survey(store, now=clock(), utc_offset_s=utc_offset_s))
-    return Work(store, clock, utc_offset_s, time_left_s, walk)
+    return Work(store, clock, utc_offset_s, time_left_s)
 
 
 class Attempts:
@@ -71,9 +67,15 @@ def maintain(work: Work, steps: Sequence[tuple[str, Step]], attempts: Attempts) 
     results: dict[str, Any] = {}
     for number, (name, step) in enumerate(steps):
         reserved_s = work.time_left_s() * _SHARE_OF_LATER * (len(steps) - 1 - number)
+        if work.time_left_s() < LEAST_TIME_S:
+            results[name] = {"out_of_time": True}
+            continue
         results[name] = attempts.make({"step": name}, functools.partial(step, _hurried(work, reserved_s)))
     return results
 
 
 def _hurried(work: Work, reserved_s: float) -> Work:
-    return work._replace(time_left_s=lambda: work.time_left_s() - reserved_s)
+    def left_s() -> float:
+        return work.time_left_s() - reserved_s
+
+    return work._replace(store=work.store.within(left_s()), time_left_s=left_s)

@@ -31,6 +31,14 @@ class Names:
         self._packed = b"".join(sorted(bytes.fromhex(name[:64]) for name in names if is_single(name)))
         self._others = frozenset(name for name in names if not is_single(name))
 
+    def __len__(self) -> int:
+        return len(self._packed) // _DIGEST_BYTES + len(self._others)
+
+    @property
+    def last(self) -> str:
+        """The greatest name of a single object, empty when there is none."""
+        return f"{self._packed[-_DIGEST_BYTES:].hex()}.jsonl" if self._packed else ""
+
     def __contains__(self, name: str) -> bool:
         if not is_single(name):
             return name in self._others

@@ -34,11 +34,6 @@ def is_merged(name: str) -> bool:
     return _MERGED.fullmatch(name) is not None
 
 
-def merged_name(sha256: str) -> str:
-    """Return the name of a merged object whose bytes have this hash."""
-    return f"merged-{sha256}.jsonl"
-
-
 def is_whole(name: str, body: bytes) -> bool:
     """Whether ``body`` is what its name says; any body is, under a name that says nothing of its bytes."""
     match = _MERGED.fullmatch(name)
@@ -76,7 +71,9 @@ class Merge:
 
     def encode(self) -> bytes:
         """Return the lines, by the time of their event."""
-        return b"".join(self._copies[content].line + b"\n" for content in sorted(self._copies))
+        # Joined without a second copy of every line: this is the most memory that a merge takes.
+        lines = [self._copies[content].line for content in sorted(self._copies)]
+        return b"\n".join([*lines, b""])
 
 
 def _parse(line: bytes) -> tuple[tuple[str, bytes], _Copy]:

@@ -41,22 +41,22 @@ class Day:
         self.send_status: Counter[int | None] = Counter()
         self.status_types: Counter[str] = Counter()
         self.sends = 0
-        self.suppressions: list[Entry] = []
+        self.suppressions: dict[Entry, None] = {}
         self._seen: dict[bytes, bool] = {}
 
     def add_event(self, record: Mapping[str, Any]) -> None:
         """Count one event line; a repeat counts as a line and no more."""
         self.event_lines += 1
         self._say(record, "event")  # a repeat too: copies may differ, and the fold says which stands
+        # Of copies, one may say whose fault it was and another not: the list takes all, whichever is read first.
+        if record["type"] in SUPPRESSING and (entry := entry_of(record)):
+            self.suppressions[entry] = None
         identity = bytes.fromhex(record["event_id"])
         # Copies may differ here too (a key that was set in between): proven once is proven.
         known = self._seen.get(identity)
         self._seen[identity] = bool(known or record["verified"])
-        if known is not None:
-            return
-        self.events[record["type"]] += 1
-        if record["type"] in SUPPRESSING and (entry := entry_of(record)):
-            self.suppressions.append(entry)
+        if known is None:
+            self.events[record["type"]] += 1
 
     def verified(self) -> int:
         """Count the distinct events that carried our token or SendCloud's signature."""

@@ -39,7 +39,7 @@ _BATCH = 1000
 
 
 def apply_day(store: Store, day: str, told: Sequence[Entry]) -> dict[str, Any]:
-    """Merge ``told``, an entry of one cause for each event of ``day``, into the list; return the report's member.
+    """Merge ``told``, entries of one cause each that events of ``day`` make, into the list; return the report's member.
 
     ``pending``: events that the list does not know yet, because somebody else holds the list, COS failed or the time
     was up. That is logged, not raised: the report is written all the same.

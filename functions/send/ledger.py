@@ -84,7 +84,10 @@ def take_claim(
         entry = look_up(store, key_sha256)
         if entry is not None and not _gives_way(entry, body_sha256, at):
             return entry
-        generation = 0 if entry is None else entry.generation + 1
+        following = 0 if entry is None else entry.generation + 1
+        if entry is not None and following == generation:
+            return entry._replace(state=EXPIRING)  # a claim of the key's earlier life is in the way: it goes in time
+        generation = following
 
 
 def _gives_way(entry: Entry, body_sha256: str, now: float) -> bool:

@@ -110,7 +110,7 @@ class Reader:
         name, region = self._required("MAILTRAIL_BUCKET"), self._required("MAILTRAIL_REGION")
         if name and not re.fullmatch(r"[a-z0-9][a-z0-9-]*-\d+", name):
             self._problems.append("MAILTRAIL_BUCKET must be <name>-<appid>")
-        if region and not re.fullmatch(r"[a-z0-9-]+", region):
+        if region and not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*[a-z0-9]", region):
             self._problems.append("MAILTRAIL_REGION must look like ap-guangzhou")
         return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", scheme="(https?://)?"), claim)
 

@@ -67,10 +67,11 @@ class Problem(Exception):
         self.extra = dict(extra or {})
 
 
-def parse_http_event(event: Mapping[str, Any], context: Mapping[str, Any]) -> HttpRequest:
+def parse_http_event(event: Mapping[str, Any], context: Mapping[str, Any], *, as_it_comes: bool = False) -> HttpRequest:
     """Return the request that ``event`` carries; what is missing or of another shape counts as absent.
 
-    Raises Problem (400) when the body cannot be decoded, or when the event is not an object at all.
+    ``as_it_comes``: a body that only claims to be Base64 is taken as the text it is. Raises Problem (400) otherwise,
+    when the body cannot be decoded, or when the event is not an object at all.
     """
     if not isinstance(event, dict):
         raise Problem(400, "invalid_event", "the trigger's event is not an object")
@@ -79,7 +80,7 @@ def parse_http_event(event: Mapping[str, Any], context: Mapping[str, Any]) -> Ht
     path = event.get("path") or uri_path or "/"
     query = event.get("queryString") or event.get("queryStringParameters") or uri_query
     requested = _object(event.get("requestContext"))
-    body = _body(event)
+    body = _body(event, as_it_comes=as_it_comes)
     method = event.get("httpMethod") or headers.get("x-method") or ("POST" if body else "GET")
     return HttpRequest(
         method=str(method).upper(),
@@ -119,7 +120,7 @@ def _query(query: Any) -> dict[str, str]:
     return {str(name): _text(value) for name, value in pairs}
 
 
-def _body(event: Mapping[str, Any]) -> bytes:
+def _body(event: Mapping[str, Any], *, as_it_comes: bool) -> bytes:
     content = event["payload"] if "payload" in event else event.get("body")
     if content is None:
         return b""
@@ -130,7 +131,8 @@ def _body(event: Mapping[str, Any]) -> bytes:
         if str(event.get("isBase64Encoded")).lower() == "true":
             return base64.b64decode(content, validate=True)
     except (ValueError, RecursionError) as error:
-        raise Problem(400, "invalid_body", "the trigger hands over a body that cannot be decoded") from error
+        if not as_it_comes or not isinstance(content, str):
+            raise Problem(400, "invalid_body", "the trigger hands over a body that cannot be decoded") from error
     return content.encode("utf-8", "surrogatepass")
 
 

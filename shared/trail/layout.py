@@ -45,9 +45,9 @@ def event_key(day: str, hour: str, sha256: str) -> str:
     return f"events/dt={day}/hour={hour}/{sha256}.jsonl"
 
 
-def merged_key(day: str, hour: str, sha256: str) -> str:
-    """Return the key of what compaction made of an hour's objects; ``sha256`` is that of its bytes."""
-    return f"events/dt={day}/hour={hour}/merged-{sha256}.jsonl"
+def merged_name(sha256: str) -> str:
+    """Return the name, under an hour's ``events_prefix``, of what compaction made there; ``sha256``: of its bytes."""
+    return f"merged-{sha256}.jsonl"
 
 
 def merge_log_key(day: str, hour: str, number: int) -> str:

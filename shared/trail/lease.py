@@ -80,6 +80,7 @@ def _is_held(store: Store, scope: str, day: str, now: float) -> tuple[int, bool]
     newest, content = find_newest(lambda number: store.get(lease_key(scope, day, number)))
     if content is None:
         return 0, False
-    if epoch(json.loads(content)["until"]) <= now:
+    # None is taken for longer than LONGEST_S: one that seems to last longer is of a clock that was ahead.
+    if not now < epoch(json.loads(content)["until"]) <= now + LONGEST_S:
         return newest + 1, False
     return newest + 1, store.get(lease_over_key(scope, day, newest)) is None

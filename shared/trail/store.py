@@ -6,7 +6,8 @@ cos-python-sdk-v5 does the talking, with its traps set on purpose:
   time-outs each. Ours stay within the time that the function has left;
 * its change of host is off, twice: it belongs to its retries, which then go to another domain (myqcloud.com to
   tencentcos.cn) that a network may not let through, and ``AutoSwitchDomainOnRetry`` is off by itself;
-* it takes every answer below 400 for success, also a redirect that nobody follows: ours raises then;
+* it takes every answer below 400 for success, also a redirect that nobody follows, or a proxy's page: ours
+  raises then;
 * the token is given to the configuration: ``CredentialInstance.token`` is never sent;
 * a session of ours: the built-in pool is shared by a whole class, and asks the environment for proxies at each request;
 * its log is silenced: it prints URLs, and signature keys at debug level.
@@ -45,6 +46,8 @@ APPEND = "append"
 
 _TIMEOUT_S = (2.0, 10.0)
 _LEAST_PATIENCE_S = 0.2
+_SHARE_S = 1.0
+"""Seconds that an attempt may take, when there are as many; COS writes a small object in tens of milliseconds."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 3.0
 _EXISTS = frozenset({"FileAlreadyExists", "AppendPositionErr", "ObjectNotAppendable"})
@@ -259,9 +262,7 @@ class Store:
             raise StoreError(operation, "OutOfTime", retry_safe=True)
         attempt, unanswered = 0, False
         while True:
-            # A call that outlives the invocation is answered by nobody.
-            left_s = max(_LEAST_PATIENCE_S, self._time_left_s()) if self._time_left_s else None
-            patience = PATIENCE_S.set(left_s)
+            patience = PATIENCE_S.set(self._patience_s())
             try:
                 return call()
             except _FAILURES as error:
@@ -275,6 +276,15 @@ class Store:
                 PATIENCE_S.reset(patience)
             time.sleep(pause_s)
 
+    def _patience_s(self) -> float | None:
+        """Seconds for one attempt. A call that outlives the invocation is answered by nobody."""
+        if self._time_left_s is None:
+            return None
+        left_s = self._time_left_s()
+        # A connection that died unnoticed never answers: half the time is kept for another, when that is worth it.
+        share_s = max(_SHARE_S, left_s / 2) if self._retries else left_s
+        return max(_LEAST_PATIENCE_S, min(left_s, share_s))
+
     def _may_go_on(self, attempt: int, pause_s: float) -> bool:
         if not self._retries:
             return False
@@ -286,7 +296,8 @@ class Store:
 def _failure(operation: str, error: Exception) -> StoreError:
     """Translate the SDK's exceptions; what is no answer of COS (network, broken stream) may be tried again."""
     if isinstance(error, CosServiceError):
-        status, code = int(error.get_status_code()), str(error.get_error_code())
+        told = error.get_digest_msg()  # text, or any JSON, when COS did not answer itself: the SDK's own getter trips
+        status, code = int(error.get_status_code()), str((isinstance(told, dict) and told.get("code")) or "Unknown")
         return StoreError(operation, code, status=status, retry_safe=status >= 500 or code in _PASSING)
     if isinstance(error, _LeftOverError):
         return StoreError(operation, str(error), status=200, retry_safe=str(error) != "AccessDenied")
@@ -320,12 +331,17 @@ def _address(endpoint: str) -> dict[str, Any]:
 
 
 class _CosSession(WarmSession):
-    """To the SDK every answer below 400 is success. Nobody follows redirects here, so a 307 has stored nothing."""
+    """To the SDK every answer below 400 is success: also a redirect that nobody follows, a 103, a page of some proxy.
+
+    COS answers a PUT with an ETag and no body (https://cloud.tencent.com/document/product/436/7749).
+    """
 
     def request(self, method: Any, url: Any, **given: Any) -> requests.Response:  # type: ignore[override]
         response = super().request(method, url, **given)
-        if 300 <= response.status_code < 400:
-            raise requests.TooManyRedirects(f"HTTP {response.status_code}")
+        status = response.status_code
+        is_page = method == "PUT" and status < 300 and "ETag" not in response.headers and bool(response.content)
+        if status < 200 or 300 <= status < 400 or is_page:
+            raise requests.RequestException(f"HTTP {status} is no acknowledgement")
         return response
 
 

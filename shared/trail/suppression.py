@@ -162,12 +162,20 @@ def moment(at: str) -> str:
 
 def _removal(at: str, by: str, restored_at: str | None, **selection: Any) -> Removal:
     _check_times(at, restored_at, selection["since"], selection["until"])
+    _check_texts(at, by, restored_at, selection["reason"], selection["source"])
     return Removal(at, by, Selection(**selection), restored_at)
 
 
 def _checked(cause: Cause) -> Cause:
     _check_times(cause.since, cause.until)
+    _check_texts(*cause)
     return cause
+
+
+def _check_texts(*members: str | None) -> None:
+    # Everything that shows or exports an entry takes them for texts.
+    if not all(member is None or isinstance(member, str) for member in members):
+        raise TypeError
 
 
 def _check_times(*times: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import subprocess
@@ -83,9 +84,34 @@ def test_wrong_usage_exits_2():
     assert "No such command" in mailtrail("sned", code=2).stderr
 
 
-def test_a_localcloud_that_is_not_there_is_named():
-    """The way out is in the message."""
+@pytest.mark.parametrize("arguments", [
+    ("send", "--url", "no-scheme"),
+    ("send", "--idempotency-key", "\u4e2d"),
+    ("send", "--file", "LIST"),
+    ("send", "--file", "DEEP"),
+    ("invoke", "send", "DEEP"),
+    ("replay", "BAD.gz"),
+    ("query", "--file", "BAD.gz"),
+    ("query", "SELECT 1", "--format", "csv", "--out", "/dev/full"),
+])  # fmt: skip
+def test_what_the_machine_or_a_file_has_against_it_is_a_message_and_exit_1(port, tmp_path, arguments):
+    """No traceback, and nothing that looks like a result."""
+    damaged = bytearray(gzip.compress(b"callback not stored " * 5000))
+    damaged[20:40] = b"\xff" * 20
+    for name, content in (("LIST", b"[]"), ("DEEP", b"[" * 200_000), ("BAD.gz", bytes(damaged))):
+        (tmp_path / name).write_bytes(content)
+    given = [tmp_path / one if (tmp_path / one).exists() else one for one in arguments]
+    target = ("--url", f"http://127.0.0.1:{port}") if given[0] == "send" else ("--local", port)
+    done = mailtrail(given[0], *target, *given[1:], code=1)
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+
+
+def test_a_localcloud_that_is_not_there_is_named(port):
+    """The way out is in the message; another service's port is not it either."""
     assert "mailtrail up" in mailtrail("snapshot", "--local", 1, code=1).stderr
+    ports = requests.get(f"http://127.0.0.1:{port}/_local/health", timeout=5).json()["ports"]
+    assert "mailtrail up" in mailtrail("snapshot", "--local", ports["ses"], code=1).stderr
 
 
 def test_the_demo_holds():

@@ -36,6 +36,8 @@ MOMENTS = [
     ("2026-11-20T08:00:00Z", 28800, AT),
     ("2026-11-20T16:00:00", 28800, AT),
     ("2026-11-20T03:00:00-05:00", 28800, AT),
+    ("0001-01-01", 28800, 0.0),
+    ("9999-12-31T23:59:59-12:00", 28800, epoch("9999-12-31T00:00:00Z")),
 ]
 
 
@@ -146,6 +148,25 @@ def test_only_the_hours_that_are_asked_for_are_listed(told, calls):
 def test_wrong_usage_exits_2(cloud, arguments):
     """As every verb."""
     events(*arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--since", "0001-01-01"], ["--until", "9999-12-31"], ["--message-id", "x-date-00010101000000-y"]]
+)
+def test_all_of_time_may_be_asked_for(told, arguments):
+    """The years 1 and 9999 are how people write "ever"; nothing in a record is that far."""
+    assert len(found(*arguments)) == (0 if "--message-id" in arguments else 5 if "--since" in arguments else 4)
+
+
+def test_a_search_that_is_interrupted_is_no_success(told, monkeypatch):
+    """What was printed until then may not be all; only --follow has no other end than Ctrl-C."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.events.find_events", interrupted)
+    assert "Aborted" in events(code=1).stderr
+    events("--follow", "--since", "1h")
 
 
 def test_a_cos_that_says_no_exits_1(cloud, monkeypatch):

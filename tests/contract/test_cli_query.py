@@ -6,7 +6,10 @@ import csv
 import datetime as dt
 import io
 import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +194,8 @@ def test_lines_that_duckdb_refuses_spoil_nothing(told):
         ("SET enable_external_access = true", "SET is not for here"),
         ("INSTALL httpfs", "LOAD is not for here"),
         ("PRAGMA enable_external_access = true", "not for here"),
+        ("EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/mailtrail-x' (USE_TMP_FILE false)", "COPY is not for here"),
+        ("SELECT '\udcff'", "surrogates not allowed"),
         ("EXPORT DATABASE '/tmp/mailtrail-x'", "EXPORT is not for here"),
         ("SELEC 1", "syntax error"),
         (" ", "no statement"),
@@ -249,6 +254,31 @@ def test_sql_from_a_file_or_from_stdin(told, tmp_path):
 def test_wrong_usage_exits_2(cloud, arguments):
     """As every verb."""
     query(*arguments, code=2)
+
+
+@pytest.mark.parametrize(("option", "form"), [("--out", "csv"), ("--out", "parquet"), ("--cache", "csv")])
+def test_where_nothing_can_be_written_it_exits_1(told, tmp_path, option, form):
+    """With the system's own words, and no traceback."""
+    (tmp_path / "file").touch()
+    done = query(COUNTS, "--format", form, "--out", tmp_path / "n", option, tmp_path / "file" / "n", code=1)
+    assert "Not a directory" in done.stderr
+
+
+def test_ctrl_c_ends_a_long_query_at_once():
+    """DuckDB, left alone, would go on to the end of it."""
+    sql = "SELECT count(*) FROM range(100000000000) t(n) WHERE n % 7 = 3"
+    code = (
+        "import os, signal, threading; from cli import query_output, query_views; from cli.main import main\n"
+        "locked = query_views.lock\n"
+        "stop = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "def lock(*given): locked(*given); threading.Timer(0.3, stop).start()\n"
+        f"query_views.lock = lock; main(['query', {sql!r}])"
+    )
+    given = {"MAILTRAIL_BUCKET": "b-1250000000", "MAILTRAIL_REGION": "ap-guangzhou"}
+    given |= {"TENCENTCLOUD_SECRETID": "i", "TENCENTCLOUD_SECRETKEY": "k"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=os.environ | given, capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (1, b"", b"Aborted!")
 
 
 def test_without_sql_the_columns_are_listed_and_nothing_is_asked(cloud, calls):

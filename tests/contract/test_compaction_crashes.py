@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.report import compaction, handler, survey
+from functions.report import compaction, compaction_hour, handler, hours
 from shared.trail.store import APPEND, FORBID_OVERWRITE
 from tests.closed_hours import (
     GRACE_S,
@@ -208,9 +208,9 @@ def test_any_history_is_read_right_at_every_step(cloud: LocalCloud, monkeypatch:
     What was delivered longer ago than the lag is seen by both readers, and nobody sees what was not.
     """
     monkeypatch.setattr(compaction, "leased", lambda *_, **__: nullcontext(True))
-    for name, size in (("FULL_BYTES", 6000), ("SEALED_BYTES", 3000), ("MOST_OBJECTS", 7)):
-        monkeypatch.setattr(compaction, name, size)
-    monkeypatch.setattr(survey, "SEALED_BYTES", 3000)
+    for name, size in (("FULL_BYTES", 6000), ("SEALED_BYTES", 3000), ("MOST_OBJECTS", 7), ("LONG_STRETCH", seed)):
+        monkeypatch.setattr(compaction_hour, name, size)
+    monkeypatch.setattr(hours, "SEALED_BYTES", 3000)
     random, dispatch = Random(seed), cloud.dispatch  # noqa: S311 - a history that can be repeated
     cloud.cos.switches.update(LAGGING)
     delivered: list[int] = []

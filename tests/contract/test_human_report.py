@@ -142,6 +142,15 @@ def test_the_page_heads_with_people_and_says_what_that_means(cloud: LocalCloud) 
     assert ">1 / 2<" in example_com
 
 
+def test_who_was_reached_and_did_nothing_counts_in_the_rates(cloud: LocalCloud) -> None:
+    """Most people: four were delivered to, one of them opened; a fifth bounced and is in no rate."""
+    people = [told("delivered", 0, to=f"{name}@example.com") for name in "abcd"]
+    bounce = told("bounce", 0, to="e@example.com", bounceType="hard_bounce", reason="550 5.1.1 no such user")
+    call_back([*people, told("open", 600, to="a@example.com"), bounce])
+    rates = write_report()["rates"]
+    assert (rates["reached"], rates["opened"], rates["opened_human"], rates["clicked"]) == (4, 0.25, 0.25, 0.0)
+
+
 def test_a_day_without_mail_has_no_rates(cloud: LocalCloud) -> None:
     report = write_report("2026-11-01")
     assert report["rates"] == {"reached": 0} | dict.fromkeys(

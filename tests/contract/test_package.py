@@ -15,9 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
-from cli import wheels
+from cli import packaging, wheels
 from cli.bytecode import CODE_ROOT, find_python
+from cli.main import main
 from cli.package import UPLOAD_LIMIT_BYTES, Built, build_packages, function_names
 from functions.webhook.sealed import find_parts, unseal
 from localcloud import defaults
@@ -268,6 +270,15 @@ def test_the_packaged_snapshot_and_report_run(server, unpacked, tmp_path):
     (written,) = call(server, unpacked["report"], "report", [load_event("report/timer-day.json")], tmp_path)
     assert [one["day"] for one in written["reports"]] == ["2026-11-20"]
     assert "reports/dt=2026-11-20/report.html" in written["reports"][0]["keys"]
+
+
+def test_in_a_pipe_paths_and_hashes_are_printed_whole(tmp_path, monkeypatch):
+    """Where nobody looks through a window, a table of 80 columns would only cut what a script wants."""
+    one = Built("send", tmp_path / ("x" * 80) / "send.zip", 1, 1, 1, "0123456789abcdef" * 4, "3.10.13")
+    monkeypatch.setattr(packaging, "build_packages", lambda *_: [one])
+    told = CliRunner().invoke(main, ["package"]).stdout
+    assert str(one.path) in told
+    assert one.sha256[:16] in told
 
 
 def test_without_the_deployed_python_there_is_no_bytecode_and_it_is_said(tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ from localcloud import defaults
 from localcloud.gateway.environment import account_environment, endpoint_environment
 from localcloud.server import LocalServer
 from shared.upstream.signing import sendcloud_signature
+from tests.closed_hours import GRACE_S, callback, deliver, maintain, naive, names, ours
 from tests.handlers import EVENT, NOW, ask, bucket, call_back, http_event, records
 
 if TYPE_CHECKING:
@@ -141,6 +142,41 @@ def test_half_a_callback_that_was_stored_is_made_whole(cloud: LocalCloud, capsys
     assert call_back(TWO_HOURS[0]).body == {"stored": 1}
     assert results(replay(log)) == [("stored", 2)]
     assert len(bucket("events/")) == 2
+
+
+def test_a_replay_after_its_hour_was_compacted_and_deleted_doubles_and_loses_nothing(
+    cloud: LocalCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what the merged object has, and of what it has not; days late."""
+    deliver(map(callback, (1, 2, 3)))
+    expected, truth = bucket("events/"), ours()
+    cloud.cos.reset()
+    deliver(map(callback, (1, 2)))
+    log = fail(cloud, capsys, callback(2)) + fail(cloud, capsys, callback(3))
+    maintain()
+    cloud.advance(GRACE_S)
+    assert maintain()["deleted"] == 2
+    (merged,) = names()
+    cloud.advance(2 * 86400)
+    for _ in range(2):
+        assert {one["result"] for one in replay(log)["callbacks"]} <= {"stored", "already there"}
+        again = bucket("events/")
+        assert {raw(body) for key, body in again.items() if merged not in key} == {
+            raw(body) for key, body in expected.items() if key in again
+        }
+        assert len(again) == 3
+        assert ours() == naive() == truth
+    maintain()
+    cloud.advance(GRACE_S)
+    maintain()
+    assert len(names()) == 1
+    assert ours() == naive() == truth
+
+
+def raw(line: bytes) -> tuple[str, str]:
+    """Read what two receipts of one event have in common: its id and what the provider said."""
+    record = json.loads(line)
+    return record["event_id"], json.dumps(record["raw"])
 
 
 def test_the_line_shows_nothing_and_says_what_happened(cloud: LocalCloud, capsys: pytest.CaptureFixture[str]) -> None:
@@ -278,6 +314,7 @@ def test_wrong_usage_and_wrong_settings_are_told(cloud: LocalCloud, monkeypatch:
     run(["-", "--quarantine"], code=2)
     run(["-", "--day", "2026-11-20"], code=2)
     run(["--quarantine", "--day", "yesterday"], code=2)
+    run(["--quarantine", "--day", "2026-02-30"], code=2)  # a day that there is not must not look like an empty one
     monkeypatch.setenv("WEBHOOK_SECRETS", "")
     done = run(["-"], code=1)
     assert "WEBHOOK_SECRETS is missing" in done.output

@@ -180,6 +180,20 @@ def test_the_order_in_which_events_come_changes_no_byte(monkeypatch: pytest.Monk
     assert found[0] == found[1] != {}
 
 
+def test_of_copies_of_an_event_that_differ_any_may_suppress(cloud: LocalCloud) -> None:
+    """In whichever order they are read: two bounces of one second, one of them a block of ours."""
+    block = {**BOUNCE, "reason": "550 5.7.1 blocked using zen.spamhaus.org"}
+    for other in range(4):  # the others of the callback move its name, which is the order of reading
+        beside = {**EVENT, "email": f"u{other}@example.com"}
+        cloud.cos.reset()
+        call_back([BOUNCE, beside])
+        call_back([block, beside])
+        report = write_report()
+        assert holding() == {"alice@example.com": "hard_bounce"}, other
+        assert report["suppression"]["addresses"] == 1
+        assert report["events"]["by_type"] == {"bounced": 1, "delivered": 1}
+
+
 def test_what_was_removed_stays_removed_until_something_new_happens(cloud: LocalCloud) -> None:
     """postal#1282: after a false mass-suppression nobody could get off the list."""
     call_back(BOUNCE)

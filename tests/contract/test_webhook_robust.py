@@ -77,6 +77,15 @@ def test_a_body_that_nobody_can_read_is_kept_verbatim_and_answered_200(name: str
     assert bucket() == first
 
 
+@pytest.mark.parametrize("content", [base64.b64encode(json.dumps(EVENT).encode()).decode()[:-5], "e3 0=", "é"])
+def test_a_body_that_only_claims_to_be_base64_is_kept_as_it_came(content: str, cloud: LocalCloud) -> None:
+    """It was authenticated, and SES documents no repeat: a 400 would be the end of it."""
+    event = {**http_event("POST", f"/webhook/ses/{defaults.WEBHOOK_SECRET}"), "body": content}
+    answer = ask("webhook", event)
+    assert (answer.status, answer.body) == (200, {"stored": 0, "quarantined": 1})
+    assert kept_bodies() == [content.encode()]
+
+
 @pytest.mark.parametrize(
     "element",
     [7, "delivered", None, [], {}, {"event": 1, "timestamp": 1795161600}, {"event": "open"}, {**EVENT, "event": ""},

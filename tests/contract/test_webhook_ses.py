@@ -15,6 +15,8 @@ from tests.event_files import load_event
 from tests.handlers import DAY, EVENT, ask, bucket, call_back, http_event, kept, records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from localcloud import LocalCloud
 
 SAMPLE_2024 = {
@@ -277,6 +279,19 @@ def test_a_token_that_is_forged_or_of_another_recipient_goes_to_quarantine(case:
     (line,) = records(f"quarantine/dt={DAY}/")
     assert "token" in line["why"]
     assert json.loads(line["body"]) == json.loads(load(case)["body"])
+
+
+@pytest.mark.parametrize("change", [lambda t: t[:-1], lambda t: t[:20], lambda t: t + "A", lambda t: "f" + t[1:]])
+def test_a_token_of_ours_that_was_cut_or_changed_goes_to_quarantine(
+    change: Callable[[str], str], cloud: LocalCloud
+) -> None:
+    """Also where that costs it its shape: it is not somebody else's data for that."""
+    token = build_callback_token(defaults.TOKEN_KEY, "ref", [EVENT["email"]], {"a": "b"})
+    assert call_back({**EVENT, "X-Tencentcloudses-Cb-Custom": token}).body == {"stored": 1}
+    answer = call_back({**EVENT, "bulkId": "another", "X-Tencentcloudses-Cb-Custom": change(token)})
+    assert answer.body == {"stored": 0, "quarantined": 1}
+    (line,) = records(f"quarantine/dt={DAY}/")
+    assert line["why"] == "a callback token that is not ours"
 
 
 def test_without_a_token_the_event_is_kept_unverified(cloud: LocalCloud) -> None:

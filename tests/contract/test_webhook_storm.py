@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.storm import LATE_S, Outcome, Size, run_storm
-from benchmarks.storm_truth import Sent, Stored, compare, compare_report, missing
+from benchmarks.storm_course import LATE_S, Outcome, Size, run_storm
+from benchmarks.storm_truth import Sent, Stored, compare, compare_report, compare_suppression, missing
 from localcloud import defaults
 from localcloud.storm import Storm
 from tests.handlers import call_back, run
@@ -55,7 +55,7 @@ def test_the_weather_was_bad(outcome: Outcome) -> None:
     """What the other tests rest on: 5 % of COS failing, instances killed, senders refused and left without an answer."""
     numbers = outcome.numbers
     weather = dict(numbers["weather_in_storm"])
-    attempts = weather.pop("attempts")
+    attempts = weather.pop("attempts to put")
     assert 0.04 < sum(weather.values()) / attempts < 0.06
     assert set(weather) >= {"error 500", "throttle", f"delay {LATE_S}", f"lose {LATE_S}"}
     assert all(fired > 20 for name, fired in weather.items() if not name.startswith("list_lag"))
@@ -108,20 +108,20 @@ def test_the_judge_notices(cloud: LocalCloud, harm: Callable[[Path], None]) -> N
     assert missing(sent, stored, range(storm.events)) == (1 if harm in (_wipe, _tear, _forge) else 0)
 
 
-def test_the_judge_reads_reports(cloud: LocalCloud) -> None:
-    """A day's report is right when all events are there, and a difference when one is not."""
+def test_the_judge_reads_reports_and_the_suppression_list(cloud: LocalCloud) -> None:
+    """Both are right when all events are there, and a difference when one is not."""
     storm = Storm(90, 3, max_copies=1, day=DAY)
-    *most, last = storm
+    *most, last = sorted(storm, key=lambda one: b"hard_bounce" in one.body)
     sent, reports = Sent(storm), Path(cloud.data) / "cos" / defaults.BUCKET / "objects" / "reports"
 
     def differences() -> list[str]:
         event = {"Type": "Timer", "Message": json.dumps({"days": [DAY]})}
         run("report", event, time_limit_s=900)
         report: dict[str, Any] = json.loads((reports / f"dt={DAY}" / "report.json").read_bytes())
-        return list(compare_report(sent, DAY, report))
+        return [*compare_report(sent, DAY, report), *compare_suppression(sent, reports.parent)]
 
     for one in most:
         assert call_back(one.body).status == 200
-    assert differences()
+    assert len(differences()) == 5  # events, by type, recipients, outcomes; and who is suppressed
     assert call_back(last.body).status == 200
     assert differences() == []

@@ -1,6 +1,6 @@
 """Fuzz the webhook: ``python -m tests.fuzz [body] [event] [--runs N] [--seed N] [--plain]``.
 
-Guided by coverage where atheris is installed (`pip install -e '.[bench]'`, Python 3.11 and newer), by mutations alone
+Guided by coverage where atheris is installed (`pip install -e '.[fuzz]'`, Python 3.11 and newer), by mutations alone
 where it is not. Writes benchmarks/results/fuzz.json. Exit 1 when an input broke something; that input lies in
 tests/fuzz/crashers/ then, and is a test from now on.
 """

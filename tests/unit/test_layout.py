@@ -43,7 +43,7 @@ def test_keys_are_as_the_design_has_them():
     assert layout.manifest_key("status", DAY) == "status/dt=2026-11-20/manifest.json"
     assert layout.tasks_key(DAY, "2026-11-20T08:10:00Z") == "tasks/dt=2026-11-20/2026-11-20T081000Z.jsonl"
     assert layout.report_key(DAY, "html") == "reports/dt=2026-11-20/report.html"
-    assert layout.merged_key(DAY, "08", SHA) == f"events/dt=2026-11-20/hour=08/merged-{SHA}.jsonl"
+    assert layout.merged_name(SHA) == f"merged-{SHA}.jsonl"
     assert layout.merge_log_key(DAY, "08", 3) == "state/report/merged/dt=2026-11-20/hour=08/3.json"
     assert layout.lease_key("report/x", DAY, 3) == "state/report/x/lease/dt=2026-11-20/3.json"
     assert layout.lease_over_key("report/x", DAY, 3) == "state/report/x/lease/dt=2026-11-20/3-over.json"
@@ -60,7 +60,6 @@ def test_a_prefix_holds_the_keys_of_its_day_and_of_no_other():
         (layout.events_prefix, layout.event_key(DAY, "08", SHA)),
         (layout.sends_prefix, layout.send_key(DAY, "m")),
         (layout.quarantine_prefix, layout.quarantine_key(DAY, SHA)),
-        (layout.events_prefix, layout.merged_key(DAY, "08", SHA)),
         (layout.refused_prefix, layout.refused_key(DAY, "ab12")),
         (layout.used_tokens_prefix, layout.used_token_key(DAY, SHA)),
         (layout.tasks_prefix, layout.tasks_key(DAY, "2026-11-20T08:10:00Z")),

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.report.merge_log import Names
-from functions.report.merging import Merge, is_merged, is_single, is_whole, merged_name
+from functions.report.merging import Merge, is_merged, is_single, is_whole
 from shared.trail.fold import fold
+from shared.trail.layout import merged_name
 from shared.trail.records import canonical_json, encode_line
 
 TIMES = ["2026-11-20T07:10:00Z", "2026-11-20T07:10:00.500Z", "2026-11-20T07:10:01Z"]

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,32 @@ def test_a_write_and_a_read_of_the_bucket_end_in_their_time(first: bytes):
         assert time.monotonic() - began < 2
 
 
+def test_an_answer_that_stops_in_the_middle_has_what_is_left_of_its_time():
+    """Not the whole of it anew, from its first byte on."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            time.sleep(0.8)
+            connection.sendall(b"HTTP/1.1 2")
+            over.wait(5)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    token = PATIENCE_S.set(1.0)
+    began = time.monotonic()
+    with pytest.raises(requests.RequestException):
+        WarmSession().get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=(1, 10))
+    took_s = time.monotonic() - began
+    over.set()
+    PATIENCE_S.reset(token)
+    thread.join()
+    listener.close()
+    assert 0.9 < took_s < 1.6
+
+
 def test_without_a_patience_the_time_outs_are_those_given():
     """A large object may take as long as it keeps coming."""
     token = PATIENCE_S.set(None)
@@ -111,3 +138,31 @@ def test_a_connection_is_used_again_with_another_patience():
     assert len(seen) == 2
     with pytest.raises(requests.RequestException):
         session.get(url, timeout=(0.2, 0.2))
+
+
+def test_a_process_that_forked_makes_connections_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    """Two on one connection would read each other's answers, and take somebody else's 200 for their own."""
+    session, connections = WarmSession(), []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while len(connections) < 2:
+            connections.append(listener.accept()[0])
+            threading.Thread(target=answer_all, args=(connections[-1],)).start()
+
+    def answer_all(connection: socket.socket) -> None:
+        with connection:
+            while connection.recv(65536):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    assert [session.get(url, timeout=(1, 1)).content for _ in range(2)] == [b"ok"] * 2
+    assert len(connections) == 1
+    monkeypatch.setattr("shared.session.os", SimpleNamespace(getpid=lambda: -1))
+    assert [session.get(url, timeout=(1, 1)).content for _ in range(2)] == [b"ok"] * 2
+    thread.join()
+    listener.close()
+    assert len(connections) == 2
+    session.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from qcloud_cos import CosClientError, CosServiceError
 from localcloud import defaults, mock_tencent
 from shared.trail import store as store_module
 from shared.trail.store import APPEND, FORBID_OVERWRITE, Entry, Place, Store, StoreError
-from tests.unit.wire import HALF, refused_port, serving
+from tests.unit.wire import HALF, answer, refused_port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -332,7 +333,7 @@ def test_collisions_and_slow_wires_pass(cloud: LocalCloud, status: int, code: st
 @BOTH_WAYS
 def test_the_token_of_the_role_is_sent_and_signed(claim: str):
     """With every request; without one there is no such header (an empty token would be refused)."""
-    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
+    ok = b"HTTP/1.1 200 OK\r\nETag: 0\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
     calls: list[Callable[[Store], object]] = [
         lambda store: store.put("a", b"x"),
         lambda store: store.get("a"),
@@ -406,6 +407,48 @@ def test_nobody_there_is_told_as_such(pauses: list[float]):
         Store(local(refused_port())).put("a", b"x")
     assert caught.value.retry_safe
     assert len(pauses) == 2
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "reply", [b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\n\r\n", answer(b"<html>Please log in")]
+)
+def test_what_cos_never_answers_to_a_write_acknowledges_none(reply: bytes):
+    """The SDK takes every status below 400 for success; what was not stored would be gone."""
+    with serving(reply, OK) as wire:
+        Store(local(wire.port)).put("a", b"x")
+        assert len(wire.received) == 2
+    with serving(reply) as wire, pytest.raises(StoreError) as caught:
+        Store(local(wire.port)).put_once("a", b"x")
+    assert (caught.value.retry_safe, caught.value.unanswered) == (True, True)
+
+
+@pytest.mark.parametrize("body", [b'{"message": "no upstream"}', b"[1]", b"null", b"<Error><Code/></Error>", b"<html>"])
+def test_a_failure_in_other_words_than_those_of_cos_is_tried_again(body: bytes):
+    """A balancer answers in its own JSON; the SDK's own reading of it is a KeyError."""
+    with serving(answer(body, status=503), OK) as wire:
+        Store(local(wire.port)).put("a", b"x")
+        assert len(wire.received) == 2
+    with serving(answer(body, status=403)) as wire, pytest.raises(StoreError) as caught:
+        Store(local(wire.port)).put("a", b"x")
+    assert (caught.value.status, caught.value.code, caught.value.retry_safe) == (403, "Unknown", False)
+
+
+def test_a_connection_that_never_answers_leaves_time_for_another(monkeypatch: pytest.MonkeyPatch):
+    """Half of what is left for one attempt, all of it for the only one."""
+    monkeypatch.setattr(store_module, "_SHARE_S", 0.1)
+    end = time.monotonic() + 1.0
+    with serving(None, OK) as wire:
+        Store(local(wire.port), lambda: end - time.monotonic()).put("a", b"x")
+        assert len(wire.received) == 2
+        assert time.monotonic() < end
+    end = time.monotonic() + 0.4
+    with serving(None) as wire, pytest.raises(StoreError) as caught:
+        Store(local(wire.port), lambda: end - time.monotonic()).once().put("a", b"x")
+    assert caught.value.unanswered
+    assert time.monotonic() >= end
 
 
 def test_the_environment_is_not_asked_for_proxies(monkeypatch: pytest.MonkeyPatch):

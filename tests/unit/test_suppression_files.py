@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from cli.suppression_files import (
     read_entries,
 )
 from shared.trail.records import iso
-from shared.trail.suppression import REASONS, Cause, Entry, Removal, Selection, entry, strongest
+from shared.trail.suppression import REASONS, Cause, Entry, Removal, Selection, encode, entry, parse, strongest
 
 NOW = 1795162200.0
 SOURCE = Source("list.csv", NOW, 8 * 3600)
@@ -133,6 +134,13 @@ def test_columns_by_position_and_by_name() -> None:
     assert strongest(known) == Cause("2026-10-31T16:00:00Z", "complaint", "2027-01-01T00:00:00Z", "list.csv", note="n")
 
 
+def test_only_an_apostrophe_that_disarms_a_formula_is_taken_off() -> None:
+    """Others belong to the address or the note: ``'t`` is how some words and some local parts begin."""
+    content = b"address,note\n'tis@example.com,'twas said\n'=x@example.com,'=1+1\n"
+    told = {address: one.causes[0].note for address, one in read_entries(content, SOURCE).items()}
+    assert told == {"'tis@example.com": "'twas said", "=x@example.com": "=1+1"}
+
+
 def test_an_address_twice_is_one_entry_with_both_causes() -> None:
     (known,) = read_entries(b"a@example.com,complaint\nA@example.com,manual\n", SOURCE).values()
     assert {cause.reason for cause in known.causes} == {"complaint", "manual"}
@@ -155,6 +163,24 @@ def test_every_bad_line_is_named_at_once() -> None:
 )  # fmt: skip
 def test_what_cannot_be_read_is_named_by_its_line(content: bytes, line: int) -> None:
     assert problems(content)[0][0] == line
+
+
+@pytest.mark.parametrize(("whose", "member"), [
+    ("causes", "source"), ("causes", "note"), ("causes", "machine"), ("causes", "detail"), ("causes", "event_id"),
+    ("removals", "by"), ("removals", "reason"), ("removals", "source"),
+])  # fmt: skip
+def test_a_member_that_is_no_text_is_no_entry(whose: str, member: str) -> None:
+    """Else one line of a file would keep the whole list from being shown or exported."""
+    removal = Removal(iso(NOW), "cli", Selection(until=iso(NOW - 60)))
+    told = json.loads(encode(entry("a@example.com", [Cause(iso(NOW), "manual", None, "cli")], [removal])))
+    told[whose][0][member] = 5
+    with pytest.raises(ValueError, match="not an entry"):
+        parse(json.dumps(told))
+
+
+def test_a_cell_may_be_longer_than_the_csv_module_likes() -> None:
+    known = entry("a@example.com", [Cause(iso(NOW), "manual", None, "cli", note="n" * 200_000)])
+    assert read_entries(csv_header() + csv_line(known, NOW), SOURCE) == {known.address: known}
 
 
 def test_what_is_an_address() -> None:
