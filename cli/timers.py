@@ -15,7 +15,7 @@ from cli.terminal import JSON_OPTION, console
 
 DAY_OPTION = click.option(
     "--day", "days", multiple=True, callback=check_days,
-    help="YYYY-MM-DD; may be repeated. Default: yesterday and today.",
+    help="YYYY-MM-DD; may be repeated. Default: yesterday and today; `report` also takes every day that has news.",
 )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ KEYS_LAST_S = 3 * DAY_S
 TOKENS_LAST_DAYS = 4
 """A SendCloud token is refused as stale after 72 hours, whoever remembers it."""
 COUNTS_LAST_DAYS = 40
-"""Counts of refusals. Not what of a day's events the suppression list knows: a late event would apply them all again."""
+"""Counts of refusals. What of a day the suppression list knows stays: a late event would apply all of it again."""
 LEASES_LAST_DAYS = 2
 """Leases are numbered anew each UTC day, and only today's and yesterday's are asked for."""
 LEASED = ("report/compaction", SCOPE, "report/suppression")
