@@ -27,6 +27,7 @@ NAMES = ("told_by", "message_id", "recipient", *_EVENT, *_STATUS)
 """What the fold reads of a record, and whose it is."""
 _EVENT_AT, _STATUS_AT = slice(3, 3 + len(_EVENT)), slice(3 + len(_EVENT), len(NAMES))
 _COMMON_AT = slice(3, 3 + len(_COMMON))
+_SOURCE_AT = NAMES.index("source")
 _AT_ONCE = 10_000
 FEW_LINES = 100_000
 """Up to so many are folded here: another process takes half a second to start."""
@@ -116,7 +117,8 @@ def _fold_message(message_id: str | None, said: Iterable[tuple[Any, ...]]) -> It
         if state is None:
             state = states[recipient] = State()
             sources[recipient] = set()
-        sources[recipient].add(row[0])
+        # An event that was filled in from a status row was told by the row: nobody called back.
+        sources[recipient].add("status" if row[_SOURCE_AT] == "status" else row[0])
         _add(state, row)
     for recipient, state in states.items():
         whose = {

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from functions.report.dates import DAY_S, shifted
 from functions.report.hours import newest_by_day
-from shared.trail.layout import manifest_key, report_key, reports_prefix
+from functions.report.manifests import LOOKED_BACK_DAYS, SOURCES
+from shared.trail.layout import manifest_key, reconciled_prefix, report_key, reports_prefix
 from shared.trail.records import day_of, epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from functions.report.maintenance import Work
 
-_DAY_S = 86400
 _DAYS_OF_STATUS = 31
 """SES forgets a status row after 30 days, so no manifest of an earlier day changes."""
 _OVERLAP_S = 1000
@@ -26,22 +28,30 @@ _AT_ONCE = 16
 def usual_days(work: Work) -> list[str]:
     """Return yesterday and today, in the account's zone."""
     now = work.clock()
-    return [day_of(now - _DAY_S, work.utc_offset_s), day_of(now, work.utc_offset_s)]
+    return [day_of(now - DAY_S, work.utc_offset_s), day_of(now, work.utc_offset_s)]
 
 
-def days_with_news(work: Work, *, until_s: float) -> list[str]:
-    """Return the other days with an event or a status snapshot that their report cannot know; the latest first.
+def newest_events(work: Work, *, until_s: float) -> dict[str, float]:
+    """Return day -> when its latest object of events was written, epoch seconds. Raises StoreError.
 
-    Late events make them, and a timer that did not run. A merged object is news too: whoever died between merging an
-    hour and its report left nothing else. With less than ``until_s`` seconds left, later days than those that were
-    walked over by then are left to the next run. Raises StoreError.
+    With less than ``until_s`` seconds left, later days than those that were walked over by then are left to the next
+    run. A merged object is news too: whoever died between merging an hour and its report left nothing else.
     """
     told: dict[str, str] = {}
     for told in newest_by_day(work.store):  # noqa: B007 - the last one is all
         if work.time_left_s() < until_s:
             break
-    newest = {day: epoch(at) for day, at in told.items()}
-    for day, at in _manifests(work):
+    return {day: epoch(at) for day, at in told.items()}
+
+
+def days_with_news(work: Work, events: Mapping[str, float]) -> list[str]:
+    """Return the other days with something that their report cannot know; the latest first. Raises StoreError.
+
+    An event (``events``: from ``newest_events``), a status snapshot, what came of the day's reconciliation: late events
+    make them, and a timer that did not run.
+    """
+    newest = dict(events)
+    for day, at in itertools.chain(_manifests(work), _reconciliations(work)):
         newest[day] = max(newest.get(day, 0), at)
     written = {entry.key: epoch(entry.modified_at) for entry in work.store.iterate(reports_prefix())}
     usual = usual_days(work)
@@ -57,10 +67,18 @@ def days_with_news(work: Work, *, until_s: float) -> list[str]:
 
 def _manifests(work: Work) -> Iterator[tuple[str, float]]:
     now = work.clock()
-    days = [day_of(now - _DAY_S * back, work.utc_offset_s) for back in range(2, _DAYS_OF_STATUS + 1)]
-    places = [(day, manifest_key(source, day)) for day in days for source in ("status", "sendcloud")]
+    days = [day_of(now - DAY_S * back, work.utc_offset_s) for back in range(2, _DAYS_OF_STATUS + 1)]
+    places = [(day, manifest_key(source, day)) for day in days for source in SOURCES]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         listed = pool.map(lambda place: list(work.store.iterate(place[1])), places)
         for (day, _), entries in zip(places, listed, strict=True):
             for entry in entries:
                 yield day, epoch(entry.modified_at)
+
+
+def _reconciliations(work: Work) -> Iterator[tuple[str, float]]:
+    oldest = shifted(day_of(work.clock(), work.utc_offset_s), -LOOKED_BACK_DAYS)
+    for source in SOURCES:
+        prefix = reconciled_prefix(source)
+        for entry in work.store.iterate(prefix, after=prefix + oldest):
+            yield entry.key.removeprefix(prefix).removesuffix(".json"), epoch(entry.modified_at)

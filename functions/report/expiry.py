@@ -22,6 +22,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from functions.report.dates import DAY_S, shifted
 from shared.trail.layout import (
     EXPIRY_KEY,
     LEDGER_PREFIX,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from shared.trail.store import Entry, Store
 
 SCOPE = "report/expiry"
-DAY_S = 86400
 KEYS_LAST_S = 3 * DAY_S
 """Seconds that an Idempotency-Key is remembered after its last use; 24 hours are promised."""
 TOKENS_LAST_DAYS = 4
@@ -88,18 +88,14 @@ def expire(work: Work) -> dict[str, Any]:
             return {"walk": "somebody else's"}
         today = day_of(now, work.utc_offset_s)
         counts = {
-            "tokens": _expire_days(work, used_tokens_prefix(), _days_before(today, TOKENS_LAST_DAYS)),
-            "refused": _expire_days(work, refused_prefix(), _days_before(today, COUNTS_LAST_DAYS)),
+            "tokens": _expire_days(work, used_tokens_prefix(), shifted(today, -TOKENS_LAST_DAYS)),
+            "refused": _expire_days(work, refused_prefix(), shifted(today, -COUNTS_LAST_DAYS)),
             "leases": 0,
         }
         for scope in LEASED:
-            oldest = _days_before(day_of(now, 0), LEASES_LAST_DAYS)
+            oldest = shifted(day_of(now, 0), -LEASES_LAST_DAYS)
             counts["leases"] += _expire_days(work, lease_prefix(scope), oldest)
         return {**counts, **_walk(work, now)}
-
-
-def _days_before(day: str, days: int) -> str:
-    return day_of(epoch(f"{day}T00:00:00Z") - days * DAY_S, 0)
 
 
 def _expire_days(work: Work, prefix: str, oldest: str) -> int:

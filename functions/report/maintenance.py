@@ -70,11 +70,13 @@ def maintain(work: Work, steps: Sequence[tuple[str, Step]], attempts: Attempts) 
         if work.time_left_s() < LEAST_TIME_S:
             results[name] = {"out_of_time": True}
             continue
-        results[name] = attempts.make({"step": name}, functools.partial(step, _hurried(work, reserved_s)))
+        results[name] = attempts.make({"step": name}, functools.partial(step, hurried(work, reserved_s)))
     return results
 
 
-def _hurried(work: Work, reserved_s: float) -> Work:
+def hurried(work: Work, reserved_s: float) -> Work:
+    """Return the same work in less time: ``reserved_s`` seconds are left to others."""
+
     def left_s() -> float:
         return work.time_left_s() - reserved_s
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from functions.report.authenticity import count_refused, read_token_refusal
 from functions.report.engagement import ALL_AND_HUMAN, done, events_by_machine, rates
 from functions.report.event_reading import Missed, iter_events
-from functions.report.reading import count_quarantined, iter_sends, latest_tasks, read_snapshot
+from functions.report.reading import count_quarantined, iter_sends, read_snapshot
+from functions.report.tasks import read_tasks
+from functions.report.told import FILLED_IN
 from shared.trail.fold import ENGAGEMENTS, State
 from shared.trail.machine import JUDGED
 from shared.trail.records import VERSION
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 
     from shared.trail.store import Store
     from shared.trail.suppression import Entry
-
-TASK_STATUS = {1: "to start", 5: "sending", 6: "suspended today", 7: "error", 10: "done"}
-"""ListSendTasks, seed 001."""
 
 Key = tuple[str, str]
 
@@ -43,20 +42,30 @@ class Day:
         self.sends = 0
         self.suppressions: dict[Entry, None] = {}
         self._seen: dict[bytes, bool] = {}
+        self._filled_in: set[bytes] = set()
 
     def add_event(self, record: Mapping[str, Any]) -> None:
         """Count one event line; a repeat counts as a line and no more."""
-        self.event_lines += 1
-        self._say(record, "event")  # a repeat too: copies may differ, and the fold says which stands
+        is_filled_in = record["source"] == FILLED_IN
+        # A repeat too: copies may differ, and the fold says which stands.
+        self._say(record, "status" if is_filled_in else "event")
         # Of copies, one may say whose fault it was and another not: the list takes all, whichever is read first.
         if record["type"] in SUPPRESSING and (entry := entry_of(record)):
             self.suppressions[entry] = None
         identity = bytes.fromhex(record["event_id"])
+        if is_filled_in:  # what the webhook heard is counted without it
+            self._filled_in.add(identity)
+            return
+        self.event_lines += 1
         # Copies may differ here too (a key that was set in between): proven once is proven.
         known = self._seen.get(identity)
         self._seen[identity] = bool(known or record["verified"])
         if known is None:
             self.events[record["type"]] += 1
+
+    def filled_in(self) -> int:
+        """Count the events that were made of status rows because no callback told them."""
+        return len(self._filled_in)
 
     def verified(self) -> int:
         """Count the distinct events that carried our token or SendCloud's signature."""
@@ -85,7 +94,7 @@ def _key(record: Mapping[str, Any]) -> Key:
     return record["message_id"] or "", (record["recipient"] or "").lower()
 
 
-def read_day(store: Store, day: str) -> tuple[Day, dict[str, Any]]:
+def read_day(store: Store, day: str, utc_offset_s: int) -> tuple[Day, dict[str, Any]]:
     """Read a day of the trail; return what was counted, and the report's JSON object. Raises StoreError."""
     counted = Day()
     missed = Missed()
@@ -104,6 +113,7 @@ def read_day(store: Store, day: str) -> tuple[Day, dict[str, Any]]:
             "distinct": sum(counted.events.values()),
             "lines": counted.event_lines,
             "by_type": dict(counted.events.most_common()),
+            "filled_in": counted.filled_in(),
             "vanished": missed.vanished,
             "unreadable": missed.unreadable,
             "by_machine": events_by_machine(counted.states.values()),
@@ -115,7 +125,7 @@ def read_day(store: Store, day: str) -> tuple[Day, dict[str, Any]]:
         "by_domain": by_domain,
         "status": {**snapshots["status"], "by_send_status": _by_send_status(counted)},
         "sendcloud": snapshots["sendcloud"],
-        "tasks": [_task(task) for task in latest_tasks(store, day)],
+        "tasks": read_tasks(store, day, utc_offset_s),
         "quarantined": count_quarantined(store, day),
         "refused": count_refused(store, day),
         "callback_token_refused": read_token_refusal(store),
@@ -159,11 +169,6 @@ def _by_send_status(counted: Day) -> list[dict[str, Any]]:
         {"send_status": code, "meaning": send_status(-1 if code is None else code).text, "rows": count}
         for code, count in rows
     ]
-
-
-def _task(task: Mapping[str, Any]) -> dict[str, Any]:
-    status = TASK_STATUS.get(task["status"], "a status the vendor's page does not list")
-    return {**{name: value for name, value in task.items() if name not in ("raw", "v")}, "status_text": status}
 
 
 def iter_table(counted: Day) -> Iterator[dict[str, Any]]:

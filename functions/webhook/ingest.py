@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from functions.webhook.adapt import Fact, NotAnEventError
 from functions.webhook.body import BrokenLine
 from shared.trail.layout import event_key, quarantine_key
-from shared.trail.records import VERSION, canonical_json, day_and_hour, day_of, encode_line, iso
+from shared.trail.records import VERSION, canonical_json, day_and_hour, day_of, encode_line, events_hash, iso
 from shared.trail.vocabulary import SUPPRESSING
 
 if TYPE_CHECKING:
@@ -160,9 +160,7 @@ def _put_all(store: Store, hours: _Hours) -> None:
 def _put(store: Store, day: str, hour: str, rows: list[_Row]) -> None:
     # By content, not by position or time of receipt: the same events make the same key and the same lines.
     ordered = sorted(rows, key=lambda row: row[:4])
-    # The canonical JSON of [[source, raw], ...], from the canonical JSON that each raw has already.
-    content = b",".join(b"[%b,%b]" % (row.source, row.raw) for row in ordered)
-    sha256 = hashlib.sha256(b"[%b]" % content).hexdigest()
+    sha256 = events_hash((row.source, row.raw) for row in ordered)
     store.put_once(event_key(day, hour, sha256), b"".join(row.line for row in ordered))
 
 

@@ -96,6 +96,11 @@ def manifest_key(source: str, day: str) -> str:
     return f"{source}/dt={day}/manifest.json"
 
 
+def rows_prefix(source: str) -> str:
+    """Return the prefix of all snapshots of ``source``: ``status`` or ``sendcloud``."""
+    return f"{source}/dt="
+
+
 def tasks_key(day: str, time_utc: str) -> str:
     """Return the key of the task list at one time. ``time_utc``: ISO 8601; colons are left out of the key."""
     return f"tasks/dt={day}/{time_utc.replace(':', '')}.jsonl"
@@ -104,6 +109,11 @@ def tasks_key(day: str, time_utc: str) -> str:
 def tasks_prefix(day: str) -> str:
     """Return the prefix of a day's task lists."""
     return f"tasks/dt={day}/"
+
+
+def task_changes_prefix(day: str) -> str:
+    """Return the prefix of what changed in the task list on a day."""
+    return f"task-changes/dt={day}/"
 
 
 def report_key(day: str, extension: str) -> str:
@@ -160,6 +170,16 @@ def suppression_key(address: str) -> str:
 def applied_key(day: str) -> str:
     """Return the key that says which of a day's events the suppression list knows already."""
     return f"{APPLIED_PREFIX}dt={day}.json"
+
+
+def reconciled_key(source: str, day: str) -> str:
+    """Return the key of what came of a day's status rows against its events. ``source``: as in ``manifest_key``."""
+    return f"{reconciled_prefix(source)}{day}.json"
+
+
+def reconciled_prefix(source: str) -> str:
+    """Return the prefix of that for all days of ``source``."""
+    return f"state/report/reconciled/{source}/dt="
 
 
 CALLBACK_TOKEN_REFUSED_KEY = "state/send/callback-token-refused.json"  # noqa: S105 - a key of the bucket

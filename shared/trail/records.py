@@ -148,6 +148,15 @@ def content_hash(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def events_hash(contents: Iterable[tuple[bytes, bytes]]) -> str:
+    """Name an object of events by what upstream said: hex SHA-256 of the canonical JSON of [[source, raw], ...].
+
+    ``contents``: the canonical JSON of each event's source and raw, in an order that depends on them alone.
+    """
+    joined = b",".join(b"[%b,%b]" % content for content in contents)
+    return hashlib.sha256(b"[%b]" % joined).hexdigest()
+
+
 def event_id(
     source: str, message_id: str | None, recipient: str | None, kind: str, occurred_at: str, link: str | None
 ) -> str:

@@ -214,9 +214,15 @@ def _joined(removals: Iterable[Removal]) -> tuple[Removal, ...]:
 def _lasting_by_repetition(causes: list[Cause]) -> list[Cause]:
     soft = [cause for cause in causes if cause.reason == "soft_bounce"]
     twice = any(
-        epoch(later.since) - epoch(earlier.since) <= REPEAT_S and earlier.event_id != later.event_id
+        epoch(later.since) - epoch(earlier.since) <= REPEAT_S and not _is_same_bounce(earlier, later)
         for earlier, later in itertools.pairwise(soft)
     )
     if not twice:
         return causes
     return [cause._replace(until=None) if cause.reason == "soft_bounce" else cause for cause in causes]
+
+
+def _is_same_bounce(one: Cause, other: Cause) -> bool:
+    # A bounce that was filled in from a status row and told late all the same has two ids.
+    is_told_twice = one.message_id is not None and one.message_id == other.message_id
+    return one.event_id == other.event_id or (is_told_twice and "status" in (one.source, other.source))

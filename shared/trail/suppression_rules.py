@@ -54,8 +54,16 @@ def rule_for(record: Mapping[str, Any]) -> Rule | None:
     if class_ == "hard":
         return _HARD_BOUNCES.get(reason, _OTHER_HARD_BOUNCE)
     # SES and others call soft what a server says while it is still looking an address up.
-    is_no_address = record["source"] == "sendcloud" and class_ == "soft" and reason == "invalid_recipient"
+    is_no_address = class_ == "soft" and reason == "invalid_recipient" and _is_of_sendcloud(record)
     return _SOFT_NO_SUCH_ADDRESS if is_no_address else None
+
+
+def _is_of_sendcloud(record: Mapping[str, Any]) -> bool:
+    """Whether SendCloud says so, in a callback or in a row that an event was filled in from."""
+    if record["source"] != "status":
+        return bool(record["source"] == "sendcloud")
+    raw = record.get("raw")
+    return isinstance(raw, dict) and "emailId" in raw
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry | None:
