@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.report.dates import days_through
-from functions.report.event_reading import Missed, iter_events
+from functions.report.event_reading import Missed, iter_heads
 from functions.report.filling import ROWS_TOGETHER, Filler
 from functions.report.reading import iter_rows
 from functions.report.told import Heard, Meter
@@ -36,7 +36,7 @@ def reconcile_day(
             heard.expect(row)
     missed = Missed()
     for each in days_through(*window):
-        for event in iter_events(work.store, each, missed):
+        for event in iter_heads(work.store, each, missed):
             heard.hear(event)
     told = {"events_from": window[0], "events_to": window[1], "events_missed": missed.vanished + missed.unreadable}
     head = {"v": VERSION, "day": day, "at": iso(now)}

@@ -15,6 +15,8 @@ from shared.trail.fold import ENGAGEMENTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.report.event_reading import Head
+
 FILLED_IN = "status"
 """The ``source`` of an event that was made of a status row. It tells nothing: nobody called back."""
 _DELIVERED, _BOUNCED, _REFUSED = 1, 2, 4
@@ -42,22 +44,22 @@ class Heard:
 
     def expect(self, row: Mapping[str, Any]) -> None:
         """Listen for a row's message and recipient. All rows come before the first event."""
-        self._said.setdefault(_key(row), 0)
+        self._said.setdefault(_key(row["message_id"], row["recipient"]), 0)
 
-    def hear(self, event: Mapping[str, Any]) -> None:
+    def hear(self, event: Head) -> None:
         """Take one event in; a repeat changes nothing."""
-        key = _key(event)
+        key = _key(event.message_id, event.recipient)
         said = self._said.get(key)
         if said is None:
             return
-        if event["source"] == FILLED_IN:
-            self._filled.add(_short(event["event_id"]))
+        if event.source == FILLED_IN:
+            self._filled.add(_short(event.event_id))
         else:
-            self._said[key] = said | _SAYS.get(event["type"], 0)
+            self._said[key] = said | _SAYS.get(event.type, 0)
 
     def said_of(self, row: Mapping[str, Any]) -> int:
         """Return what was said of an expected row: for ``Meter.add``."""
-        return self._said[_key(row)]
+        return self._said[_key(row["message_id"], row["recipient"])]
 
     def is_filled_in(self, event_id: str) -> bool:
         """Whether the event that a row was made into was among the events."""
@@ -114,10 +116,9 @@ def _rated(expected: int, lost: int) -> dict[str, Any]:
     return {"expected": expected, "lost": lost, "rate": round(lost / expected, 6) if expected else None}
 
 
-def _key(record: Mapping[str, Any]) -> bytes:
+def _key(message_id: str | None, recipient: str | None) -> bytes:
     # A length, not a separator: strangers choose what stands in both.
-    message_id, recipient = record["message_id"] or "", (record["recipient"] or "").lower()
-    text = f"{len(message_id)} {message_id}{recipient}"
+    text = f"{len(message_id or '')} {message_id or ''}{(recipient or '').lower()}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
