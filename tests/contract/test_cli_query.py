@@ -27,7 +27,8 @@ from functions.snapshot.parts import PassWriter
 from shared.trail.fold import ENGAGEMENTS, State
 from shared.trail.layout import event_key, events_prefix, send_key, tasks_key
 from shared.trail.records import encode_line, encode_lines, event_id, iso
-from tests.handlers import DAY, EVENT, NOW, VALID, call_back, run, send, timer, write_report
+from tests.handlers import DAY, EVENT, NOW, VALID, call_back, report_table, run, send, timer, write_report
+from tests.sealed_days import SEALED_AFTER_S, rows_of, seal
 
 AT = EVENT["timestamp"]
 COUNTS = "SELECT type, count(*) AS n FROM events GROUP BY ALL ORDER BY ALL"
@@ -98,6 +99,21 @@ def test_messages_say_what_the_report_says(told):
     assert (sent["recipient"], sent["domain"], sent["type"], sent["told_by"]) == (
         "alice@example.com", "example.com", "delivered", "event send status",
     )  # fmt: skip
+
+
+def test_what_was_filled_in_is_told_by_its_row(told):
+    """Nobody called back, whatever lies under events/; as the report has it."""
+    told.advance(SEALED_AFTER_S)
+    sent = [row for row in rows_of(told) if row["message_id"].startswith("qcloudses")]
+    lost = {**sent[0], "message_id": "lost", "raw": {**sent[0]["raw"], "MessageId": "lost"}}
+    seal(told, rows=[lost])
+    assert write_report()["loss"]["status"]["lost"] == 1
+    seal(told, rows=[])
+    (state,) = rows("FROM messages WHERE message_id = 'lost'")
+    assert (state["type"], state["told_by"]) == ("delivered", "status")
+    assert rows("SELECT count(*) AS n FROM events WHERE source = 'status'") == [{"n": 1}]
+    (same,) = [row for row in report_table() if row["message_id"] == "lost"]
+    assert (same["outcome"], same["told_by"]) == ("delivered", "status")
 
 
 def test_sends_status_and_tasks(told):

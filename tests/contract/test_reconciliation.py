@@ -19,6 +19,8 @@ from shared.trail.layout import parse_event_key
 from shared.trail.records import epoch
 from shared.trail.suppression import is_suppressed
 from tests.closed_hours import trail
+from tests.contract.test_days_at_risk import text
+from tests.contract.test_report_hostile import ONLY, Elements, page
 from tests.handlers import DAY, NOW, VALID, bucket, call_back, records, report_table, run, send, timer, write_report
 from tests.sealed_days import SEALED_AFTER_S, rows_of, seal
 from tests.suppressed import listed
@@ -291,6 +293,26 @@ def test_a_day_without_loss_is_read_once(cloud: LocalCloud) -> None:
         call_back({"event": "open", "bulkId": "m", "email": "x@example.com", "timestamp": int(NOW)})
         cloud.advance(HOUR_S)
     assert days == [[DAY], [], []]
+
+
+def test_the_page_says_it(cloud: LocalCloud) -> None:
+    send_ses([*named("delivered", 3), *named("blacklist", 1), "deferred"])
+    cloud.advance(10)
+    cloud.add_faults({"service": "callback", "kind": "lose", "times": 1, "action": "delivered"})
+    cloud.add_faults({"service": "callback", "kind": "lose", "action": "dropped"})
+    deliver(cloud)
+    cloud.move_to(NOW + 3600)
+    write_report()
+    assert "Known when the day's snapshot is sealed" in text()
+    seal(cloud)
+    write_report()
+    told = text()
+    assert "33.33 % of the final outcomes at SES were told by no callback: 1 of 3. 2 were filled in" in told
+    assert "1 refusals by SES itself were not told and are not counted as lost" in told
+    assert "1 rows had no final state." in told
+    assert "opened 0, clicked 0, complained 0, unsubscribed 0." in told
+    assert "Not among them: 2 filled in from status rows." in told
+    assert Elements(page()).tags <= ONLY
 
 
 def test_a_day_that_is_not_sealed_has_no_loss(cloud: LocalCloud) -> None:

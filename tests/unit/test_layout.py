@@ -51,6 +51,10 @@ def test_keys_are_as_the_design_has_them():
     assert layout.used_token_key(DAY, SHA) == f"state/webhook/tokens/dt=2026-11-20/{SHA}.json"
     assert layout.suppression_key(" Alice@Example.com ") == layout.suppression_key("alice@example.com")
     assert layout.suppression_key("alice@example.com").startswith("suppression/ff8d9819")
+    assert layout.reconciled_key("status", DAY) == "state/report/reconciled/status/dt=2026-11-20.json"
+    assert layout.reconciled_key("status", DAY).startswith(layout.reconciled_prefix("status"))
+    assert layout.manifest_key("status", DAY).startswith(layout.rows_prefix("status"))
+    assert layout.task_changes_prefix(DAY) == "task-changes/dt=2026-11-20/"
     assert layout.applied_key(DAY) == "state/report/suppression/dt=2026-11-20.json"
 
 

@@ -68,6 +68,13 @@ def _reversed(value: Any) -> Any:
     return [_reversed(inner) for inner in value] if isinstance(value, list) else value
 
 
+@given(st.lists(st.tuples(TEXT, JSON_VALUES), min_size=1, max_size=5))
+def test_an_object_of_events_is_named_by_the_canonical_json_of_what_was_said(said: list[tuple[str, Any]]):
+    """Without writing all of it anew: source and raw are there as bytes already."""
+    pieces = ((records.canonical_json(source), records.canonical_json(raw)) for source, raw in said)
+    assert records.events_hash(pieces) == records.content_hash([list(one) for one in said])
+
+
 PARTS = st.tuples(TEXT, TEXT, TEXT, TEXT, TEXT, TEXT)
 
 

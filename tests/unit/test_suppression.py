@@ -87,6 +87,8 @@ def caused(**given: Any) -> Cause | None:
         ({"type": "rejected", "class": "admin", "reason": "unsubscribed"}, "unsubscribe", None),
         ({"type": "rejected", "class": "admin", "reason": "invalid_address"}, "hard_bounce", None),
         ({"source": "sendcloud", "class": "soft"}, "soft_bounce", 30),
+        ({"source": "status", "class": "soft", "raw": {"emailId": "m1"}}, "soft_bounce", 30),  # filled in from its row
+        ({"source": "status"}, "hard_bounce", None),
     ],
 )
 def test_what_is_the_recipients_own_suppresses_with_its_time(
@@ -111,6 +113,7 @@ def test_what_is_the_recipients_own_suppresses_with_its_time(
         )),
         {"class": "block"}, {"class": "soft"}, {"class": "undetermined"}, {"class": "admin", "reason": "suppressed"},
         {"class": "soft", "reason": "mailbox_full", "source": "sendcloud"},
+        {"class": "soft", "source": "status", "raw": {"MessageId": "m1"}}, {"class": "soft", "source": "status"},
         {"type": "rejected", "class": "admin", "reason": "suppressed"},
         {"type": "rejected", "class": "admin", "reason": "invalid_address", "fault": "sender_config"},
         {"type": "deferred"}, {"type": "delivered"}, {"type": "opened"}, {"type": "failed"}, {"type": "unknown"},
@@ -295,6 +298,23 @@ def test_two_soft_bounces_for_want_of_the_address_within_30_days_hold_for_good(
     once = strongest(entry("a@example.com", told_twice))
     assert once is not None
     assert once.until is not None  # one event, however often it is told
+
+
+def test_a_bounce_that_was_filled_in_and_is_told_late_is_one_bounce() -> None:
+    """It has two ids, one of the status row and one of the callback; another mail's bounce is another."""
+    filled_in, late = (
+        Cause(iso(AT + after_s), "soft_bounce", iso(AT + after_s + 30 * DAY_S), source, event_id, "m1")
+        for after_s, source, event_id in ((0, "status", "e1"), (5, "sendcloud", "e2"))
+    )
+    for told, is_for_good in (
+        ([filled_in, late], False),
+        ([filled_in, late._replace(message_id="m2")], True),
+        ([filled_in._replace(message_id=None), late._replace(message_id=None)], True),
+        ([late, late._replace(since=iso(AT + 60), event_id="e3")], True),  # SendCloud itself says it twice
+    ):
+        holds = strongest(entry("a@example.com", told))
+        assert holds is not None
+        assert (holds.until is None) == is_for_good
 
 
 def test_the_strongest_cause_is_named() -> None:
