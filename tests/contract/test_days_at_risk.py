@@ -75,7 +75,10 @@ def test_a_day_beyond_reach_without_a_whole_pass_is_lost(cloud: LocalCloud) -> N
     seal(cloud, day=before(35), rows=[])
     told = standing()
     assert told["lost"] == [before(34), before(33)]
-    assert f"Lost: SES has forgotten the status rows of {before(34)}, {before(33)}" in text()
+    assert (
+        f"Lost: no whole pass over the status rows at SES was taken within 30 days for {before(34)}, {before(33)}."
+        in text()
+    )
     seal(cloud, day=before(34), rows=[], sealed=False, complete=False)
     seal(cloud, day=before(33), rows=[], sealed=False)
     assert standing()["lost"] == [before(34)]
