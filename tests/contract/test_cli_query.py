@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
 import io
 import json
 import os
@@ -23,9 +24,8 @@ from cli import query_messages
 from cli.main import main
 from cli.query_views import LINES, VIEWS, connect, define, settle_repeats, use_messages
 from cli.trail import open_trail
-from functions.snapshot.parts import PassWriter
 from shared.trail.fold import ENGAGEMENTS, State
-from shared.trail.layout import event_key, events_prefix, send_key, tasks_key
+from shared.trail.layout import event_key, events_prefix, manifest_key, part_key, send_key, tasks_key
 from shared.trail.records import encode_line, encode_lines, event_id, iso
 from tests.handlers import DAY, EVENT, NOW, VALID, call_back, run, send, timer, write_report
 
@@ -125,12 +125,13 @@ def test_suppression_and_quarantine(told):
 def test_only_what_the_manifest_names_is_status(told):
     """Neither parts of another pass nor a part that was changed."""
     store = open_trail(None).store
-    writer = PassWriter(store, "sendcloud", DAY, iso(NOW))
-    writer.add([{"message_id": "x", "recipient": "r@x", "type": "delivered", "opened": True}])
-    manifest = writer.finish(iso(NOW))
-    store.put(f"sendcloud/dt={DAY}/pass=9/part-00000.jsonl", b'{"message_id": "stray", "type": "delivered"}\n')
+    body, key = encode_line({"message_id": "x", "type": "delivered", "opened": True}), part_key("sendcloud", DAY, 1, 0)
+    part = {"key": key, "rows": 1, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    store.put(key, body)
+    store.put(manifest_key("sendcloud", DAY), json.dumps({"v": 1, "parts": [part]}).encode())
+    store.put(part_key("sendcloud", DAY, 9, 0), b'{"message_id": "stray", "type": "delivered"}\n')
     assert rows("SELECT message_id, source FROM status WHERE opened") == [{"message_id": "x", "source": "sendcloud"}]
-    store.put(manifest["parts"][0]["key"], b'{"message_id": "forged", "type": "delivered"}\n')
+    store.put(key, b'{"message_id": "forged", "type": "delivered"}\n')
     assert "not what the manifest says" in query("FROM status", code=1).stderr
 
 
