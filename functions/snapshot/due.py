@@ -7,7 +7,7 @@ A day is ``open`` until it ends, ``closed`` until its rows are said to change no
     settled   passes until two agree: the day is sealed, and no more are made
 
 In a row there are ``MOST_PASSES`` at most, then one a day. So a day costs 24 + 8 + the days of settling + 8 passes at
-most, usually 24 + 2 + 3 + 1, and one a day more while it will not agree.
+most, usually 24 + 2 + 2 + 1, and one a day more while it will not agree.
 """
 
 from __future__ import annotations

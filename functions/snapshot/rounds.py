@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from functions.snapshot.pace import Pace
     from shared.upstream.ses import SesClient
 
+SCOPES = {"tasks": "snapshot/tasks", "status": "snapshot/status", "sendcloud": "snapshot/sendcloud"}
+"""Source -> its lease."""
 LEASE_S = 150.0
 """Seconds after which a holder that died is followed. It is extended while the work goes on."""
 SOMEBODY_ELSE = "somebody else is at it"
@@ -55,7 +57,7 @@ def take_source(desk: Desk, source: Source, days: Sequence[str] | None) -> Itera
     """
     name = {"source": source.name}
     try:
-        holding = hold(desk.store, f"snapshot/{source.name}", clock=desk.clock, ttl_s=LEASE_S)
+        holding = hold(desk.store, SCOPES[source.name], clock=desk.clock, ttl_s=LEASE_S)
         if holding is None:
             yield {**name, "complete": False, "why": SOMEBODY_ELSE}
             return
@@ -123,7 +125,7 @@ def attempt_tasks(desk: Desk, ses: SesClient, pace: Pace) -> dict[str, Any]:
     """Take the task list and tell what came of it."""
     name = {"source": "tasks", "complete": False}
     try:
-        holding = hold(desk.store, "snapshot/tasks", clock=desk.clock, ttl_s=LEASE_S)
+        holding = hold(desk.store, SCOPES["tasks"], clock=desk.clock, ttl_s=LEASE_S)
         if holding is None:
             return {**name, "why": SOMEBODY_ELSE}
         with holding:
