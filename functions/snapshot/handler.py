@@ -31,6 +31,8 @@ SENDCLOUD_CACHE_S = 600.0
 """It answers the same question from memory for 10 minutes (seed 003): asked again, it would agree with itself."""
 _SHARE_OF_SES = 0.7
 """Of the time, what SendCloud and the tasks leave to SES in any case: the sources have limits of their own."""
+_LEAST_S = 30.0
+"""Seconds that they may take in any case, when there are as many."""
 
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
     store = Store(Place(*settings.credential, *settings.bucket), left_s)
     desk = Desk(store, settings.utc_offset_s, settings.settle_s, clock(os.environ), left_s)
     days = parse_timer_days(event)
-    reserved_s = left_s() * _SHARE_OF_SES
+    reserved_s = min(left_s() * _SHARE_OF_SES, max(0.0, left_s() - _LEAST_S))
     early = desk._replace(time_left_s=lambda: left_s() - reserved_s)
     ses = _ses_client(settings, desk)
     pace = Pace(settings.ses.rate_per_s * settings.share, time_left_s=left_s)

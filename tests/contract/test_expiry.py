@@ -14,9 +14,9 @@ import pytest
 
 from functions.report import expiry
 from functions.report.expiry import AT_ONCE, KEYS_LAST_S, LEASED, expire
-from functions.snapshot.rounds import SCOPES
 from functions.report.maintenance import Work, work_on
 from functions.send import ledger
+from functions.snapshot.rounds import SCOPES
 from localcloud import defaults
 from shared.trail import layout
 from shared.trail.lease import take
