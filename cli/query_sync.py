@@ -7,7 +7,9 @@ erasure), the folder is made anew. So a cache holds what the bucket holds, never
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import json
 import re
 import secrets
@@ -16,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from cli.trail import iter_days, merged_instead
+from cli.trail import iter_days, iter_later_days, merged_instead
 from functions.report.merging import is_merged
 from shared.trail.layout import (
     SUPPRESSION_PREFIX,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from cli.moments import Window
     from shared.trail.store import Store
 
 BY_DAY: dict[str, Callable[[str], str]] = {
@@ -63,21 +66,30 @@ class _Index(NamedTuple):
     objects: dict[str, str]
 
 
-def copy_kind(store: Store, kind: str, days: Sequence[str], root: Path) -> Iterator[Copy]:
-    """Copy one kind of lines of ``days`` under ``root``, step by step. Raises StoreError and ClickException."""
+def copy_kind(store: Store, kind: str, window: Window, root: Path) -> Iterator[Copy]:
+    """Copy one kind of lines of these days under ``root``, step by step. Raises StoreError and ClickException."""
+    if kind == "suppression":  # what holds, not what happened: it has no days
+        yield from _copy_listed(store, SUPPRESSION_PREFIX, root)
+        return
+    prefix_of = BY_DAY.get(kind) or functools.partial(_manifest_prefix, kind)
+    later = list(iter_later_days(store, prefix_of, window.days[-1])) if window.and_later else []
     if kind in BY_MANIFEST:
-        keys = {manifest_key(kind, day): day for day in days}
+        visited = {*window.days, *later}
+        keys = {manifest_key(kind, day): day for day in sorted(visited)}
         for entry, manifest in store.read_many(Entry(key, 0, "", "") for key in keys):
             yield _copy_parts(store, kind, keys[entry.key], manifest, root)
-    elif kind == "suppression":  # what holds, not what happened: it has no days
-        yield from _copy_listed(store, SUPPRESSION_PREFIX, root)
     else:
         visited = set()
-        for day in iter_days(store, BY_DAY[kind], days):
+        for day in itertools.chain(iter_days(store, prefix_of, window.days), later):
             visited.add(day)
-            yield from _copy_listed(store, BY_DAY[kind](day), root)
-        for day in set(days) - visited:
-            _forget(root / BY_DAY[kind](day), keep=())
+            yield from _copy_listed(store, prefix_of(day), root)
+    for folder in (root / prefix_of(window.days[0])).parent.glob("dt=*"):
+        if window.covers(day := folder.name.removeprefix("dt=")) and day not in visited:
+            _forget(folder, keep=())
+
+
+def _manifest_prefix(kind: str, day: str) -> str:
+    return manifest_key(kind, day).rpartition("/")[0] + "/"
 
 
 def _copy_listed(store: Store, prefix: str, root: Path) -> Iterator[Copy]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,11 +84,25 @@ def iter_days(store: Store, prefix_of: Callable[[str], str], days: Sequence[str]
     if len(days) <= FEW_DAYS:
         yield from days
         return
-    root = prefix_of(days[0]).partition("dt=")[0]
-    after = prefix_of(days[0]).rstrip("/")
+    found = _iter_found(store, prefix_of, after=prefix_of(days[0]).rstrip("/"))
+    yield from itertools.takewhile(lambda day: day <= days[-1], found)
+
+
+def iter_later_days(store: Store, prefix_of: Callable[[str], str], day: str) -> Iterator[str]:
+    """Yield the days after ``day`` that have objects under ``prefix_of(day)``. Raises StoreError."""
+    return _iter_found(store, prefix_of, after=_beyond(prefix_of(day)))
+
+
+def _iter_found(store: Store, prefix_of: Callable[[str], str], *, after: str) -> Iterator[str]:
+    root = prefix_of("").partition("dt=")[0]
     while (first := next(store.iterate(root, after=after), None)) is not None:
         day = _DAY_OF_KEY.search(first.key)
-        if day is None or day[1] > days[-1]:
+        if day is None:
             return
         yield day[1]
-        after = prefix_of(day[1]).rstrip("/") + "0"  # the character after the slash: beyond all of that day
+        after = _beyond(prefix_of(day[1]))
+
+
+def _beyond(prefix: str) -> str:
+    """Return what comes after every key under ``prefix``, in byte order: a slash is followed by a zero."""
+    return prefix.rstrip("/") + "0"

@@ -61,10 +61,55 @@ def test_events_are_counted_once_within_the_days_asked_for(told):
     """The last 31 days, when nothing else is said; what was read is told on stderr."""
     done = query(COUNTS, "--json")
     assert json.loads(done.stdout) == [{"type": "delivered", "n": 3}, {"type": "opened", "n": 1}]
-    assert done.stderr == "read events of 2026-10-21 to 2026-11-20: 4 objects, 4 of them fetched\n"
+    assert done.stderr == "read events of 2026-10-21 to 2026-11-20 and later: 4 objects, 4 of them fetched\n"
     assert rows("SELECT count(*) AS n FROM events", "--days", 2) == [{"n": 3}]
     assert rows("SELECT count(*) AS n FROM events", "--from", "2026-11-15", "--to", "2026-11-16") == [{"n": 1}]
     assert rows("SELECT count(*) AS n FROM events", "--from", "2020-01-01", "--to", "yesterday") == [{"n": 1}]
+
+
+def test_what_is_dated_later_than_today_is_there_unless_to_says_otherwise(told, tmp_path):
+    """Of every kind, however wide the window is; a mail server's clock may be wrong, and this machine's too."""
+    assert call_back(EVENT | {"event": "open", "timestamp": int(NOW) + 40 * 86400}).status == 200
+    told.move_to(NOW + 86400)
+    send(VALID)
+    call_back(b"{not JSON")
+    run("snapshot", timer("2026-11-21"), time_limit_s=900)
+    told.move_to(NOW)
+    count = "SELECT count(*) AS n FROM "
+    for more in ((), ("--days", 1), ("--days", 400), ("--from", "2026-11-20"), ("--from", "2026-11-21")):
+        assert rows(count + "events WHERE dt > '2026-11-20'", *more) == [{"n": 1}]
+        assert [rows(count + view, *more)[0]["n"] > 0 for view in ("sends", "status", "quarantine")] == [True] * 3
+    for last in ("today", "2026-12-29"):
+        done = query(count + "events WHERE dt > '2026-11-20'", "--json", "--to", last)
+        assert json.loads(done.stdout) == [{"n": 0}]
+        assert f"to {last.replace('today', DAY)}: " in done.stderr
+    assert rows(count + "events WHERE dt > '2026-11-20'", "--to", "2026-12-30") == [{"n": 1}]
+    assert rows("SELECT max(occurred_at) AS at FROM events", "--from", "2027-01-01") == [{"at": None}]
+
+
+@pytest.mark.parametrize(
+    ("count", "later"),
+    [
+        ("SELECT count(*) AS n FROM events WHERE recipient = 'later@example.com'", events_prefix("2026-12-30", "16")),
+        ("SELECT count(*) AS n FROM status WHERE recipient = 'later@example.com'", "status/dt=2026-12-30/"),
+    ],
+)
+def test_a_cache_forgets_what_was_dated_later_and_is_gone(told, tmp_path, count, later):
+    """But not for a query that is about other days."""
+    store = open_trail(None).store
+    if later.startswith("events"):
+        call_back(EVENT | {"timestamp": int(NOW) + 40 * 86400, "email": "later@example.com"})
+    else:
+        writer = PassWriter(store, "status", "2026-12-30", iso(NOW))
+        writer.add([{"message_id": "x", "recipient": "later@example.com", "type": "delivered"}])
+        writer.finish(iso(NOW))
+    assert rows(count, "--cache", tmp_path) == [{"n": 1}]
+    for entry in list(store.iterate(later)):
+        store.delete(entry.key)
+    assert rows(count, "--cache", tmp_path, "--to", "today") == [{"n": 0}]
+    assert list(tmp_path.glob(f"*/{later}/**/*.jsonl"))
+    assert rows(count, "--cache", tmp_path) == [{"n": 0}]
+    assert not list(tmp_path.glob(f"*/{later}/**/*.jsonl"))
 
 
 def test_columns_have_types(told):
