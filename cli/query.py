@@ -71,7 +71,8 @@ def query_command(
     that is removed, or into --cache, which then holds addresses and keeps what it has until the bucket has it no more.
     The SQL can read nothing else: no other file, no network, no extension, and it cannot write.
 
-    Days are of the account's zone (MAILTRAIL_UTC_OFFSET); times in the views are in UTC.
+    Days are of the account's zone (MAILTRAIL_UTC_OFFSET); times in the views are in UTC. In CSV an apostrophe leads
+    what a spreadsheet would take for a formula; the other formats have every text as it is.
     """
     form = "json" if as_json else form
     if form == "parquet" and not out:

@@ -279,6 +279,29 @@ def test_formats(told, tmp_path):
     assert "the first 1000 rows" in done.stderr
 
 
+def test_no_cell_of_csv_is_a_formula_and_other_formats_have_the_text(told, tmp_path):
+    """As in the report's CSV: reasons, links and names are written by strangers. Numbers below zero stay numbers."""
+    formulas = [*"=+-@\t\r\n＝＋－＠"]
+    call_back([EVENT | {"bulkId": f"{start}cmd|' /C calc'!A0\0"} for start in formulas])
+    sql = "SELECT message_id AS m, -1 AS i, -0.5::DOUBLE AS f, -2.50 AS d, INTERVAL (-3) DAY AS t FROM events"
+    sql += " WHERE message_id LIKE '%calc%'"
+    query(sql, "--format", "csv", "--out", tmp_path / "n.csv")
+    with (tmp_path / "n.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert {row["m"] for row in read} == {f"'{start}cmd|' /C calc'!A0\N{REPLACEMENT CHARACTER}" for start in formulas}
+    assert {(row["i"], row["f"], row["d"], row["t"]) for row in read} == {("-1", "-0.5", "-2.5", "'-3 days, 0:00:00")}
+    assert {row["m"] for row in rows(sql)} == {f"{start}cmd|' /C calc'!A0\0" for start in formulas}
+    pivoted = "FROM (PIVOT (SELECT '=1+1' AS name, 1 AS n) ON name USING sum(n))"
+    assert query(pivoted, "--format", "csv").stdout == "'=1+1\n1\n"
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_line_end_in_a_cell_of_csv_makes_no_row(cloud, tmp_path, end):
+    """Else what follows it would stand in a cell of its own, and could be a formula."""
+    query(f"SELECT 'x{end}=1+1' AS a, 2 AS b", "--format", "csv", "--out", tmp_path / "n.csv")
+    assert (tmp_path / "n.csv").read_bytes() == f'a,b\n"x{end}=1+1",2\n'.encode()
+
+
 def test_sql_from_a_file_or_from_stdin(told, tmp_path):
     """Long queries live in files; macros and views of one's own may come first."""
     path = tmp_path / "q.sql"
