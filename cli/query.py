@@ -209,14 +209,16 @@ def _prepare(
 def _answer(connection: duckdb.DuckDBPyConnection, asked: Asked, form: str, out: Path | None, scratch: Path) -> None:
     """Run the statements and write the rows of the last one."""
     from cli.query_output import write_result  # noqa: PLC0415 - an answer is the end of it
-    from cli.query_views import quoted  # noqa: PLC0415 - it imports DuckDB
 
     *before, last = connection.extract_statements(asked.sql)
     for statement in before:
         connection.execute(statement)
     if out and form == "parquet":
         draft = scratch / PARQUET
-        connection.execute(f"COPY ({last.query.rstrip().rstrip(';')}\n) TO {quoted(str(draft))} (FORMAT parquet)")
+        relation = connection.query(last)  # type: ignore[arg-type]  # it takes statements as well: a PIVOT has no text
+        if relation is None:
+            raise click.ClickException("the last statement has no rows to write")
+        relation.write_parquet(str(draft))
         shutil.move(draft, out)
         return
     result = connection.execute(last)

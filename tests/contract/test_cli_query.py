@@ -295,6 +295,32 @@ def test_no_cell_of_csv_is_a_formula_and_other_formats_have_the_text(told, tmp_p
     assert query(pivoted, "--format", "csv").stdout == "'=1+1\n1\n"
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("FROM range(2); -- done;", [(0,), (1,)]),
+        ("SELECT ';' AS a; /* done */", [(";",)]),
+        ("SELECT 1 AS a -- done", [(1,)]),
+        ("PIVOT (SELECT 'x' AS name, 1 AS n) ON name USING sum(n)", [(1,)]),
+        ("SELECT a FROM (DESCRIBE SELECT 1 AS a) AS t(a, b, c, d, e, f)", [("a",)]),
+        ("SUMMARIZE SELECT 1 AS a", None),
+        ("EXPLAIN SELECT 1 AS a", None),
+    ],
+)
+def test_whatever_has_rows_can_be_a_parquet_file(cloud, tmp_path, sql, expected):
+    """As it can be a table: comments, and what DuckDB makes several statements of, are no obstacle."""
+    query(sql, "--format", "parquet", "--out", tmp_path / "n.parquet")
+    found = duckdb.sql(f"FROM '{tmp_path}/n.parquet'").fetchall()
+    assert found == expected or (expected is None and found)
+
+
+def test_what_has_no_rows_makes_no_parquet_file(cloud, tmp_path):
+    """A table of one's own is of use to a later statement only."""
+    done = query("CREATE TABLE x AS SELECT 1", "--format", "parquet", "--out", tmp_path / "n.parquet", code=1)
+    assert "no rows to write" in done.stderr
+    assert not (tmp_path / "n.parquet").exists()
+
+
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_a_line_end_in_a_cell_of_csv_makes_no_row(cloud, tmp_path, end):
     """Else what follows it would stand in a cell of its own, and could be a formula."""
