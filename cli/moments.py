@@ -73,6 +73,14 @@ def _whole_day(text: str) -> str:
     raise click.BadParameter(f"{text} is not YYYY-MM-DD")
 
 
+def is_day(text: str) -> bool:
+    """Whether a text is ``YYYY-MM-DD`` of a day that there is."""
+    try:
+        return _whole_day(text) == text
+    except click.BadParameter:
+        return False
+
+
 def days_between(first: str, last: str) -> list[str]:
     """Return every day from ``first`` to ``last``, both included; none when ``last`` is before ``first``."""
     start, count = dt.date.fromisoformat(first), (dt.date.fromisoformat(last) - dt.date.fromisoformat(first)).days + 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from cli import target
+from cli.moments import is_day
 from functions.report.merge_log import MergeLog
 from functions.report.merging import FULL_BYTES
 from shared.edge.clock import clock
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 FEW_DAYS = 40
-_DAY_OF_KEY = re.compile(r"/dt=(\d{4}-\d\d-\d\d)/")
 
 
 class Trail(NamedTuple):
@@ -94,13 +93,12 @@ def iter_later_days(store: Store, prefix_of: Callable[[str], str], day: str) -> 
 
 
 def _iter_found(store: Store, prefix_of: Callable[[str], str], *, after: str) -> Iterator[str]:
-    root = prefix_of("").partition("dt=")[0]
+    root = prefix_of("").partition("dt=")[0] + "dt="
     while (first := next(store.iterate(root, after=after), None)) is not None:
-        day = _DAY_OF_KEY.search(first.key)
-        if day is None:
-            return
-        yield day[1]
-        after = _beyond(prefix_of(day[1]))
+        day, slash, _ = first.key.removeprefix(root).partition("/")
+        if slash and is_day(day):  # else it is somebody else's
+            yield day
+        after = _beyond(prefix_of(day)) if slash else first.key
 
 
 def _beyond(prefix: str) -> str:

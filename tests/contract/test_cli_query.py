@@ -227,6 +227,23 @@ def test_lines_that_duckdb_refuses_spoil_nothing(told):
     assert rows("SELECT count(*) AS n FROM messages")[0]["n"] >= 3
 
 
+@pytest.mark.parametrize("days", ["31", "400"])
+def test_keys_of_another_shape_are_passed_over(told, tmp_path, days):
+    """What a console or somebody else puts there has no partition, or would even be written beside the cache."""
+    store, before = open_trail(None).store, rows(COUNTS, "--days", days)
+    names = "|x.jsonl|hour=16/|hour=16/sub/x.jsonl|hour=xx/x.jsonl|../../../../x|hour=16/../../x.jsonl".split("|")
+    keys = [f"events/dt={DAY}/{name}" for name in names]
+    keys += [f"events/dt={day}/hour=00/x.jsonl" for day in ("2026-10-50", "2026-13-01", "soon", "9999-99-99")]
+    keys += ["events/", "events/dt=2026-11-1", "events/zz", "events/zz/dt=2026-11-30/hour=01/x.jsonl"]
+    for key in [*keys, f"sends/dt={DAY}/sub/x.jsonl"]:
+        store.put(key, b'{"event_id": "stray", "type": "opened", "message_id": "stray"}\n')
+    assert rows(COUNTS, "--days", days, "--cache", tmp_path / "a" / "b" / "c") == before
+    assert rows("SELECT count(*) AS n FROM sends WHERE message_id = 'stray'") == [{"n": 0}]
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in written} >= {"index.json"}
+    assert all("hour=16" in str(path.parent) for path in written)
+
+
 @pytest.mark.parametrize(
     ("sql", "told_why"),
     [
