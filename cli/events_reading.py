@@ -98,7 +98,9 @@ def find_events(trail: Trail, wanted: Wanted, limit: int | None, track: Track) -
     keys: set[str] = set()
     unreadable = count = 0
     prefixes = list(_prefixes(trail, wanted))
+    read: list[str] = []
     for prefix in track(prefixes[::-1]):
+        read.append(prefix)
         lines: list[Record] = []
         for entry, body in iter_objects(trail.store, prefix):
             keys.add(entry.key)
@@ -110,7 +112,7 @@ def find_events(trail: Trail, wanted: Wanted, limit: int | None, track: Track) -
         if limit is not None and count >= limit:
             break
     found = [record for part in reversed(parts) for record in part]  # an earlier partition holds earlier events
-    return Found(found if limit is None else found[max(0, count - limit) :], unreadable, prefixes, keys)
+    return Found(found if limit is None else found[max(0, count - limit) :], unreadable, read, keys)
 
 
 def read_records(body: bytes) -> tuple[list[Record], int]:

@@ -251,6 +251,15 @@ class TestFollowing:
         assert len(follower.look(trail).records) == 1
         assert follower.look(trail).records == []
 
+    def test_a_limit_is_not_made_up_for(self, told):
+        """What the search left out is not told as if it had arrived."""
+        trail = open_trail(None)
+        follower = Follower(trail)
+        searched = find_events(trail, Wanted(trail.now - 86400, trail.now), 2, iter)
+        assert [one["type"] for one in searched.records] == ["opened", "clicked"]
+        follower.begin_after(searched)
+        assert follower.look(trail).records == []
+
     def test_the_day_may_change(self, told):
         """Localcloud's clock is moved over midnight: the new day is looked into."""
         follower = Follower(open_trail(None))
