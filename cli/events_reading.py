@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.moments import days_between
 from cli.trail import iter_days, iter_objects
+from functions.webhook.body import load_json
 from shared.trail.layout import events_prefix
-from shared.trail.records import canonical_json, day_and_hour, day_of, decode_lines, iso
+from shared.trail.records import canonical_json, day_and_hour, day_of, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
+_TEXTS = "type recipient message_id source reason occurred_at received_at".split()
+"""Members that are compared and sorted by."""
 _HOUR_S = 3600
 _BY_HOUR_S = 48 * _HOUR_S
 """Stretches up to this long are listed hour by hour: of a busy day an hour is little."""
@@ -120,15 +123,24 @@ def read_records(body: bytes) -> tuple[list[Record], int]:
     found: list[Record] = []
     unreadable = 0
     for line in body.split(b"\n"):
-        try:
-            records = list(decode_lines([line]))
-        except (ValueError, RecursionError):
-            unreadable += 1
+        if not line.strip():
             continue
-        good = [one for one in records if isinstance(one, dict) and isinstance(one.get("event_id"), str)]
-        unreadable += len(records) - len(good)
-        found += good
+        try:
+            record = load_json(line.decode())
+        except ValueError:  # no UTF-8, no JSON, or none that can be written again
+            record = None
+        if _is_event(record):
+            found.append(record)
+        else:
+            unreadable += 1
     return found, unreadable
+
+
+def _is_event(record: Any) -> bool:
+    """Whether whoever reads a record can rely on it: it has an id, and its texts are texts."""
+    if not isinstance(record, dict) or not isinstance(record.get("event_id"), str):
+        return False
+    return all(value is None or isinstance(value, str) for value in map(record.get, _TEXTS))
 
 
 def _prefixes(trail: Trail, wanted: Wanted) -> Iterator[str]:

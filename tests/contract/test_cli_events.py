@@ -179,10 +179,16 @@ def test_a_cos_that_says_no_exits_1(cloud, monkeypatch):
 
 def test_lines_that_are_no_events_are_told_and_passed_over(told):
     """Somebody else's file does not end it."""
-    open_trail(None).store.put(event_key("2026-11-20", "16", "zz"), b'{"a": 1}\nnot JSON\n[]\n')
-    done = events("--since", "1h")
-    assert len(done.stdout.splitlines()) == 3
-    assert "3 lines under events/ are no events" in done.stderr
+    lines = [b'{"a": 1}', b"not JSON", b"[]", b"\xff", b"1e999", b"[" * 100_000]
+    lines += [
+        b'{"event_id": "e", %s}' % one for one in (b'"n": NaN', b'"recipient": 5', b'"type": [1]', b'"reason": {}')
+    ]
+    lines += [b'{"event_id": 5}', b'{"event_id": "e", "occurred_at": 5}', b'{"event_id": "e", "received_at": 5}']
+    open_trail(None).store.put(event_key("2026-11-20", "16", "zz"), b"\n".join([*lines, b"", b" "]))
+    for more in ([], ["--json"], ["--unverified", "--recipient", "alice@example.com"]):
+        done = events("--since", "1h", *more)
+        assert len(done.stdout.splitlines()) == 3
+        assert f"{len(lines)} lines under events/ are no events" in done.stderr
 
 
 def test_of_copies_the_verified_one_stands_then_the_earliest():
