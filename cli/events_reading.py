@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.moments import days_between
-from cli.trail import iter_days, iter_objects
+from cli.trail import beyond, iter_days, iter_objects
 from functions.webhook.body import load_json
-from shared.trail.layout import events_prefix
+from shared.trail.layout import events_prefix, parse_event_key
 from shared.trail.records import canonical_json, day_and_hour, day_of, iso
 
 if TYPE_CHECKING:
@@ -144,14 +144,28 @@ def _is_event(record: Any) -> bool:
 
 
 def _prefixes(trail: Trail, wanted: Wanted) -> Iterator[str]:
-    """Yield what to list, in order of time."""
+    """Yield what to list, in order of time: what lies ahead of now is hardly anything, and sought by LIST."""
     offset_s = trail.utc_offset_s
-    if wanted.until_s - wanted.since_s <= _BY_HOUR_S:
+    now_s = min(max(trail.now, wanted.since_s), wanted.until_s)
+    if now_s - wanted.since_s <= _BY_HOUR_S:
         hour_s = wanted.since_s - (wanted.since_s + offset_s) % _HOUR_S
-        while hour_s < wanted.until_s:
-            yield events_prefix(*day_and_hour(hour_s, offset_s))
+        while hour_s <= now_s:
+            yield (last := events_prefix(*day_and_hour(hour_s, offset_s)))
             hour_s += _HOUR_S
-        return
-    days = days_between(day_of(wanted.since_s, offset_s), day_of(wanted.until_s, offset_s))
-    for day in iter_days(trail.store, events_prefix, days):
-        yield events_prefix(day)
+    else:
+        days = days_between(day_of(wanted.since_s, offset_s), day_of(now_s, offset_s))
+        last = events_prefix(days[-1])
+        for day in iter_days(trail.store, events_prefix, days):
+            yield events_prefix(day)
+    if now_s < wanted.until_s:
+        yield from _ahead(trail, last, events_prefix(*day_and_hour(wanted.until_s, offset_s)))
+
+
+def _ahead(trail: Trail, after: str, last: str) -> Iterator[str]:
+    """Yield the hours after the hour or day ``after`` that have objects, up to the hour ``last``."""
+    while True:
+        listed = trail.store.iterate(events_prefix(), after=beyond(after))
+        place = next(filter(None, (parse_event_key(entry.key) for entry in listed)), None)
+        if place is None or (after := events_prefix(*place[:2])) > last:
+            return
+        yield after

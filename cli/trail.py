@@ -89,7 +89,7 @@ def iter_days(store: Store, prefix_of: Callable[[str], str], days: Sequence[str]
 
 def iter_later_days(store: Store, prefix_of: Callable[[str], str], day: str) -> Iterator[str]:
     """Yield the days after ``day`` that have objects under ``prefix_of(day)``. Raises StoreError."""
-    return _iter_found(store, prefix_of, after=_beyond(prefix_of(day)))
+    return _iter_found(store, prefix_of, after=beyond(prefix_of(day)))
 
 
 def _iter_found(store: Store, prefix_of: Callable[[str], str], *, after: str) -> Iterator[str]:
@@ -98,9 +98,9 @@ def _iter_found(store: Store, prefix_of: Callable[[str], str], *, after: str) ->
         day, slash, _ = first.key.removeprefix(root).partition("/")
         if slash and is_day(day):  # else it is somebody else's
             yield day
-        after = _beyond(prefix_of(day)) if slash else first.key
+        after = beyond(prefix_of(day)) if slash else first.key
 
 
-def _beyond(prefix: str) -> str:
+def beyond(prefix: str) -> str:
     """Return what comes after every key under ``prefix``, in byte order: a slash is followed by a zero."""
     return prefix.rstrip("/") + "0"

@@ -141,6 +141,23 @@ def test_only_the_hours_that_are_asked_for_are_listed(told, calls):
     assert len(calls) == 3
 
 
+def test_what_lies_ahead_of_now_is_there_unless_until_says_otherwise(told, calls):
+    """A mail server's clock may be hours or years off; finding that out costs a LIST for each hour that has something."""
+    ahead = [3600, 5 * 3600, 86400, 40 * 86400]
+    call_back([EVENT | {"event": "open", "timestamp": int(NOW) + seconds} for seconds in ahead])
+    calls.clear()
+    assert types("--since", "15m") == ["delivered", "opened", "clicked", *["opened"] * 4]
+    assert calls.count("cos:GetBucket") <= 3 + 2 * len(ahead)
+    assert types("--since", "3d") == ["bounced", "delivered", "opened", "clicked", *["opened"] * 4]
+    assert types("--since", "2026-12-01") == ["opened"]
+    assert types("--since", "15m", "--until", iso(NOW + 5 * 3600)) == ["delivered", "opened", "clicked", "opened"]
+    assert types("--since", "3d", "--until", iso(NOW)) == ["bounced", "delivered", "opened", "clicked"]
+    assert types("--since", "2026-11-21", "--until", "2026-11-21") == ["opened"]
+    open_trail(None).store.put("events/dt=2026-11-20/odd", b"")
+    open_trail(None).store.put("events/zz", b"")
+    assert types("--since", "2026-11-20T16:00:00", "--limit", "1") == ["opened"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--since", "soon"], ["--since", "1h", "--until", "2h"], ["--type", "eaten"], ["--follow", "--until", "1h"]],
