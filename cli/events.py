@@ -51,7 +51,12 @@ def _set(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -
 @click.option("--reason", "reasons", multiple=True, callback=_set, metavar="WORD", help="Such as mailbox_full.")
 @click.option("--verified/--unverified", default=None, help="Whether a token or an HMAC proved it.")
 @click.option("--limit", type=click.IntRange(1), help="The last so many of them.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what arrives, until Ctrl-C. Without --since: only that.")
+@click.option(
+    "--follow",
+    "-f",
+    is_flag=True,
+    help="Go on with what arrives, dated yesterday or later. Without --since: only that.",
+)
 @click.option("--interval", default=2.0, show_default=True, type=click.FloatRange(0.05), help="Seconds between looks.")
 @target.LOCAL_OPTION
 @JSON_OPTION

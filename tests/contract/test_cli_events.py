@@ -23,7 +23,7 @@ from localcloud import defaults
 from localcloud.server import LocalServer
 from shared.trail.layout import event_key, events_prefix
 from shared.trail.records import encode_line, epoch, iso
-from shared.trail.store import Store
+from shared.trail.store import Store, StoreError
 from tests.handlers import EVENT, NOW, call_back, run, timer
 
 ROOT = Path(__file__).parents[2]
@@ -245,14 +245,15 @@ class TestFollowing:
     """The follower by itself: no time passes, so there is nothing to wait for."""
 
     def test_what_was_there_is_not_told_and_what_arrives_is_told_once(self, told):
-        """Also an event of yesterday, which lies in an older hour."""
+        """Also an event of yesterday, which lies in an older hour, and one that is dated later than today."""
         follower = Follower(open_trail(None))
         assert follower.look(open_trail(None)).records == []
         call_back(EVENT | {"event": "unsubscribe", "timestamp": AT - 86400 + 60})
         call_back(EVENT | {"event": "spamreport"})
+        call_back(EVENT | {"event": "open", "timestamp": AT + 3 * 86400})
         call_back(EVENT)
         told_now = follower.look(open_trail(None))
-        assert [one["type"] for one in told_now.records] == ["unsubscribed", "complained"]
+        assert [one["type"] for one in told_now.records] == ["unsubscribed", "complained", "opened"]
         assert follower.look(open_trail(None)).records == []
 
     def test_compaction_brings_nothing_back(self, told):
@@ -289,6 +290,28 @@ class TestFollowing:
         told.move_to(NOW + 2 * 86400)
         call_back(EVENT | {"timestamp": int(NOW) + 2 * 86400})
         assert [one["occurred_at"] for one in follower.look(open_trail(None)).records] == [iso(NOW + 2 * 86400)]
+
+    def test_what_was_read_before_the_trouble_is_told_at_once(self, told):
+        """Not only when COS gives everything; the rest comes when it does, and nothing twice."""
+        follower = Follower(open_trail(None))
+        call_back(EVENT | {"event": "unsubscribe", "timestamp": AT - 86400})
+        call_back(EVENT | {"event": "spamreport"})
+        store = open_trail(None).store
+        (late,) = (
+            entry for entry in store.iterate(events_prefix("2026-11-20")) if b"spamreport" in store.get(entry.key)
+        )
+
+        class Failing(Store):
+            def get(self, key):
+                if key == late.key:
+                    raise StoreError("get", "InvalidObjectState", status=403, retry_safe=False)
+                return super().get(key)
+
+        failing = open_trail(None)._replace(store=Failing(store._place))
+        for expected in (["unsubscribed"], []):
+            look = follower.look(failing)
+            assert ([one["type"] for one in look.records], look.trouble.status) == (expected, 403)
+        assert [one["type"] for one in follower.look(open_trail(None)).records] == ["complained"]
 
     def test_after_trouble_with_cos_the_rest_comes_later(self, told):
         """An error is told, and loses nothing."""
