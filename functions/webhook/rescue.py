@@ -48,7 +48,7 @@ def not_stored(
     secrets = callback_secrets(os.environ)
     if callback is None and request is not None and secrets.path:
         try:
-            callback = authenticate(request, secrets.path, secrets.sendcloud_app_keys, received_s=clock({})())
+            callback = authenticate(request, secrets.path, secrets.sendcloud_app_keys, received_s=_now_s())
         except Problem as problem:
             if isinstance(problem, Refused):
                 log("WARNING", "callback refused", request_id=request_id, reason=problem.reason)
@@ -61,6 +61,13 @@ def not_stored(
         log("ERROR", "request failed", request_id=request_id, **cause.fields)
     again = Problem(503, cause.code, "not stored, deliver again", retry_safe=True, retry_after_s=cause.after_s)
     return problem_reply(again, request_id)
+
+
+def _now_s() -> float:
+    try:
+        return clock(os.environ)()
+    except SettingsError:  # the clock's own setting may be what is wrong
+        return clock({})()
 
 
 def keep_late(callback: Callback, request_id: str) -> None:
