@@ -100,9 +100,9 @@ def test_a_cache_forgets_what_was_dated_later_and_is_gone(told, tmp_path, count,
     if later.startswith("events"):
         call_back(EVENT | {"timestamp": int(NOW) + 40 * 86400, "email": "later@example.com"})
     else:
-        writer = PassWriter(store, "status", "2026-12-30", iso(NOW))
-        writer.add([{"message_id": "x", "recipient": "later@example.com", "type": "delivered"}])
-        writer.finish(iso(NOW))
+        put_rows(
+            store, "status", "2026-12-30", {"message_id": "x", "recipient": "later@example.com", "type": "delivered"}
+        )
     assert rows(count, "--cache", tmp_path) == [{"n": 1}]
     for entry in list(store.iterate(later)):
         store.delete(entry.key)
@@ -145,6 +145,15 @@ def test_messages_say_what_the_report_says(told):
     )  # fmt: skip
 
 
+def put_rows(store, source, day, *lines):
+    """Make lines the rows of a day; return the key of their part."""
+    body, key = encode_lines(lines), part_key(source, day, 1, 0)
+    part = {"key": key, "rows": len(lines), "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    store.put(key, body)
+    store.put(manifest_key(source, day), json.dumps({"v": 1, "parts": [part]}).encode())
+    return key
+
+
 def test_sends_status_and_tasks(told):
     """Recipients are a list, metadata is JSON, rows of both providers tell their source."""
     assert rows("SELECT recipients[1] AS who, metadata->>'$.order' AS number FROM sends") == [
@@ -170,10 +179,7 @@ def test_suppression_and_quarantine(told):
 def test_only_what_the_manifest_names_is_status(told):
     """Neither parts of another pass nor a part that was changed."""
     store = open_trail(None).store
-    body, key = encode_line({"message_id": "x", "type": "delivered", "opened": True}), part_key("sendcloud", DAY, 1, 0)
-    part = {"key": key, "rows": 1, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    store.put(key, body)
-    store.put(manifest_key("sendcloud", DAY), json.dumps({"v": 1, "parts": [part]}).encode())
+    key = put_rows(store, "sendcloud", DAY, {"message_id": "x", "type": "delivered", "opened": True})
     store.put(part_key("sendcloud", DAY, 9, 0), b'{"message_id": "stray", "type": "delivered"}\n')
     assert rows("SELECT message_id, source FROM status WHERE opened") == [{"message_id": "x", "source": "sendcloud"}]
     store.put(key, b'{"message_id": "forged", "type": "delivered"}\n')
