@@ -20,6 +20,7 @@ from functions.snapshot.manifest import read_manifest, write_manifest
 from functions.snapshot.pace import GaveUpError
 from functions.snapshot.passes import GRACE_S, take_pass
 from functions.snapshot.tasks import snapshot_tasks
+from shared.edge.log import log, place_of
 from shared.trail.lease import LostLeaseError, hold
 from shared.trail.records import epoch
 from shared.trail.store import StoreError
@@ -52,8 +53,8 @@ class _StoppedError(Exception):
 def take_source(desk: Desk, source: Source, days: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     """Yield what came of each pass over ``days``, or over those that are due.
 
-    Days that are named get a pass whatever they had, and go on until two agree. Never raises for what an upstream or
-    COS said: that is told.
+    Days that are named get a pass whatever they had, and go on until two agree. Never raises: what an upstream or COS
+    said is told, and so is a bug that one source trips over, since the days of the other run out meanwhile.
     """
     name = {"source": source.name}
     try:
@@ -70,6 +71,9 @@ def take_source(desk: Desk, source: Source, days: Sequence[str] | None) -> Itera
         yield {**name, "complete": False, "why": error.code}
     except _StoppedError as stop:
         yield stop.args[0]
+    except Exception as error:  # noqa: BLE001 - see above
+        log("ERROR", "snapshot failed", source=source.name, error=type(error).__name__, place=place_of(error))
+        yield {**name, "complete": False, "why": type(error).__name__}
 
 
 def _take_named(
@@ -136,6 +140,9 @@ def attempt_tasks(desk: Desk, ses: SesClient, pace: Pace) -> dict[str, Any]:
         return {**name, "why": getattr(error.__cause__, "code", OUT_OF_TIME)}
     except (StoreError, UpstreamError) as error:
         return {**name, "why": error.code}
+    except Exception as error:  # noqa: BLE001 - as in take_source
+        log("ERROR", "snapshot failed", source="tasks", error=type(error).__name__, place=place_of(error))
+        return {**name, "why": type(error).__name__}
 
 
 def _standings(desk: Desk, source: Source) -> dict[str, Standing]:

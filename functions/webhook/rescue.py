@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.webhook.authenticate import Refused
@@ -15,7 +14,7 @@ from functions.webhook.receive import Callback, authenticate
 from shared.edge.clock import clock
 from shared.edge.environment import SettingsError
 from shared.edge.http_event import Problem, problem_reply
-from shared.edge.log import log
+from shared.edge.log import log, place_of
 from shared.edge.settings import callback_secrets
 from shared.trail.store import StoreError
 
@@ -98,17 +97,8 @@ def _cause(error: Exception) -> _Cause:
         return _again("trail_unavailable", 5, operation=error.operation, code=error.code)
     if isinstance(error, SettingsError):
         return _again("misconfigured", 60, code="misconfigured")
-    return _again("unexpected", 60, code="unexpected", error=type(error).__name__, place=_place(error))
+    return _again("unexpected", 60, code="unexpected", error=type(error).__name__, place=place_of(error))
 
 
 def _again(problem_code: str, after_s: int, **fields: str) -> _Cause:
     return _Cause(problem_code, after_s, fields)
-
-
-def _place(error: Exception) -> str:
-    """Tell where it was raised, innermost last: files and lines, none of the values that a traceback may quote."""
-    places, step = [], error.__traceback__
-    while step is not None:
-        places.append(f"{PurePath(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}")
-        step = step.tb_next
-    return " ".join(places[-5:])

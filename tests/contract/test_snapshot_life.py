@@ -193,3 +193,15 @@ def test_sendcloud_takes_no_more_than_its_part_of_the_time(
     again = {one["source"]: one for one in run("snapshot", timer("2026-11-19"), time_limit_s=900)["snapshots"]}
     assert again["sendcloud"]["rows"] == 400
     assert again["sendcloud"]["requests"] == 5
+
+
+def test_a_bug_in_one_source_does_not_cost_the_days_of_another(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.seed(day="2026-11-19", messages=20, tasks=2, sendcloud=20, seed=1)
+    monkeypatch.setattr(snapshot, "sendcloud_status_record", lambda row, *_: row["no such member"])
+    result = run("snapshot", timer("2026-11-19"), time_limit_s=900)
+    told = {one["source"]: one for one in result["snapshots"]}
+    assert (told["tasks"]["rows"], told["status"]["rows"], told["status"]["agreed"]) == (2, 20, True)
+    assert (told["sendcloud"]["complete"], told["sendcloud"]["why"], result["complete"]) == (False, "KeyError", False)
+    assert '"message": "snapshot failed", "source": "sendcloud", "error": "KeyError"' in capsys.readouterr().out
