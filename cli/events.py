@@ -14,7 +14,7 @@ from cli import target
 from cli.events_following import Follower
 from cli.events_reading import Found, Wanted, find_events
 from cli.events_showing import show_event
-from cli.moments import DAY_S, parse_moment
+from cli.moments import DAY_S, LATEST_S, parse_moment
 from cli.terminal import JSON_OPTION, console, note, progress, until_nobody_reads
 from cli.trail import open_trail
 from shared.trail.records import encode_line, iso, local_time_epoch
@@ -51,7 +51,12 @@ def _set(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -
 @click.option("--reason", "reasons", multiple=True, callback=_set, metavar="WORD", help="Such as mailbox_full.")
 @click.option("--verified/--unverified", default=None, help="Whether a token or an HMAC proved it.")
 @click.option("--limit", type=click.IntRange(1), help="The last so many of them.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what arrives, until Ctrl-C. Without --since: only that.")
+@click.option(
+    "--follow",
+    "-f",
+    is_flag=True,
+    help="Go on with what arrives, dated yesterday or later. Without --since: only that.",
+)
 @click.option("--interval", default=2.0, show_default=True, type=click.FloatRange(0.05), help="Seconds between looks.")
 @target.LOCAL_OPTION
 @JSON_OPTION
@@ -99,8 +104,8 @@ def _stretch(trail: Trail, since: str | None, until: str | None, message_ids: fr
         sent_at = [_sent_at(one, offset_s) for one in message_ids]
         # From 1970 on: an id of somebody else may name any year.
         start_s = max(0.0, min([now - DAY_S, *(at for at in sent_at if at is not None)]))
-    # An hour ahead: the clocks of mail servers are not ours.
-    end_s = parse_moment(until, now=now, utc_offset_s=offset_s, at_end=True) if until else now + 3600
+    # The clocks of mail servers are not ours, and an event says when it happened by theirs.
+    end_s = parse_moment(until, now=now, utc_offset_s=offset_s, at_end=True) if until else LATEST_S
     if end_s < start_s:
         raise click.BadParameter("--until is before --since")
     return start_s, end_s

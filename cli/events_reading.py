@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.moments import days_between
-from cli.trail import iter_days, iter_objects
-from shared.trail.layout import events_prefix
-from shared.trail.records import canonical_json, day_and_hour, day_of, decode_lines, iso
+from cli.trail import beyond, iter_days, iter_objects
+from functions.webhook.body import load_json
+from shared.trail.layout import events_prefix, parse_event_key
+from shared.trail.records import canonical_json, day_and_hour, day_of, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
+_TEXTS = "type recipient message_id source reason occurred_at received_at".split()
+"""Members that are compared and sorted by."""
 _HOUR_S = 3600
 _BY_HOUR_S = 48 * _HOUR_S
 """Stretches up to this long are listed hour by hour: of a busy day an hour is little."""
@@ -98,7 +101,9 @@ def find_events(trail: Trail, wanted: Wanted, limit: int | None, track: Track) -
     keys: set[str] = set()
     unreadable = count = 0
     prefixes = list(_prefixes(trail, wanted))
+    read: list[str] = []
     for prefix in track(prefixes[::-1]):
+        read.append(prefix)
         lines: list[Record] = []
         for entry, body in iter_objects(trail.store, prefix):
             keys.add(entry.key)
@@ -110,7 +115,7 @@ def find_events(trail: Trail, wanted: Wanted, limit: int | None, track: Track) -
         if limit is not None and count >= limit:
             break
     found = [record for part in reversed(parts) for record in part]  # an earlier partition holds earlier events
-    return Found(found if limit is None else found[max(0, count - limit) :], unreadable, prefixes, keys)
+    return Found(found if limit is None else found[max(0, count - limit) :], unreadable, read, keys)
 
 
 def read_records(body: bytes) -> tuple[list[Record], int]:
@@ -118,26 +123,49 @@ def read_records(body: bytes) -> tuple[list[Record], int]:
     found: list[Record] = []
     unreadable = 0
     for line in body.split(b"\n"):
-        try:
-            records = list(decode_lines([line]))
-        except (ValueError, RecursionError):
-            unreadable += 1
+        if not line.strip():
             continue
-        good = [one for one in records if isinstance(one, dict) and isinstance(one.get("event_id"), str)]
-        unreadable += len(records) - len(good)
-        found += good
+        try:
+            record = load_json(line.decode())
+        except ValueError:  # no UTF-8, no JSON, or none that can be written again
+            record = None
+        if _is_event(record):
+            found.append(record)
+        else:
+            unreadable += 1
     return found, unreadable
 
 
+def _is_event(record: Any) -> bool:
+    """Whether whoever reads a record can rely on it: it has an id, and its texts are texts."""
+    if not isinstance(record, dict) or not isinstance(record.get("event_id"), str):
+        return False
+    return all(value is None or isinstance(value, str) for value in map(record.get, _TEXTS))
+
+
 def _prefixes(trail: Trail, wanted: Wanted) -> Iterator[str]:
-    """Yield what to list, in order of time."""
+    """Yield what to list, in order of time: what lies ahead of now is hardly anything, and sought by LIST."""
     offset_s = trail.utc_offset_s
-    if wanted.until_s - wanted.since_s <= _BY_HOUR_S:
+    now_s = min(max(trail.now, wanted.since_s), wanted.until_s)
+    if now_s - wanted.since_s <= _BY_HOUR_S:
         hour_s = wanted.since_s - (wanted.since_s + offset_s) % _HOUR_S
-        while hour_s < wanted.until_s:
-            yield events_prefix(*day_and_hour(hour_s, offset_s))
+        while hour_s <= now_s:
+            yield (last := events_prefix(*day_and_hour(hour_s, offset_s)))
             hour_s += _HOUR_S
-        return
-    days = days_between(day_of(wanted.since_s, offset_s), day_of(wanted.until_s, offset_s))
-    for day in iter_days(trail.store, events_prefix, days):
-        yield events_prefix(day)
+    else:
+        days = days_between(day_of(wanted.since_s, offset_s), day_of(now_s, offset_s))
+        last = events_prefix(days[-1])
+        for day in iter_days(trail.store, events_prefix, days):
+            yield events_prefix(day)
+    if now_s < wanted.until_s:
+        yield from _ahead(trail, last, events_prefix(*day_and_hour(wanted.until_s, offset_s)))
+
+
+def _ahead(trail: Trail, after: str, last: str) -> Iterator[str]:
+    """Yield the hours after the hour or day ``after`` that have objects, up to the hour ``last``."""
+    while True:
+        listed = trail.store.iterate(events_prefix(), after=beyond(after))
+        place = next(filter(None, (parse_event_key(entry.key) for entry in listed)), None)
+        if place is None or (after := events_prefix(*place[:2])) > last:
+            return
+        yield after

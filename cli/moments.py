@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import NamedTuple
 
 import click
 
@@ -15,6 +16,17 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 DAY_S = 86400
 LATEST_S = 253402214400.0
 """The first moment of 9999-12-31: a day later some zones have a year that no time of ours can be written in."""
+
+
+class Window(NamedTuple):
+    """The days that something is asked about, one after the other; ``and_later``: and whatever is dated after them."""
+
+    days: list[str]
+    and_later: bool
+
+    def covers(self, day: str) -> bool:
+        """Whether a day is one of them."""
+        return self.days[0] <= day and (self.and_later or day <= self.days[-1])
 
 
 def parse_moment(text: str, *, now: float, utc_offset_s: int, at_end: bool = False) -> float:
@@ -59,6 +71,14 @@ def _whole_day(text: str) -> str:
     except ValueError as error:
         raise click.BadParameter(f"{text} is not a day") from error
     raise click.BadParameter(f"{text} is not YYYY-MM-DD")
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is ``YYYY-MM-DD`` of a day that there is."""
+    try:
+        return _whole_day(text) == text
+    except click.BadParameter:
+        return False
 
 
 def days_between(first: str, last: str) -> list[str]:

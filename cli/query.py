@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import click
 
 from cli import target
-from cli.moments import days_between, parse_day
+from cli.moments import Window, days_between, parse_day
 from cli.query_sync import copy_kind
 from cli.terminal import note, progress, until_nobody_reads
 from cli.trail import open_trail
@@ -35,18 +35,17 @@ READING = frozenset({"SELECT", "EXPLAIN", "CREATE"})
 
 
 class Asked(NamedTuple):
-    """One query: its statements, the views that it may be about, the days that they are to tell of."""
+    """One query: its statements, and the views that it may be about."""
 
     sql: str
     views: list[str]
-    days: list[str]
 
 
 @click.command("query")
 @click.argument("sql", required=False)
 @click.option("--file", "sql_file", type=click.File("r", encoding="utf-8"), help="Read the SQL from a file.")
 @click.option("--from", "first", metavar="DAY", help="First day: YYYY-MM-DD, today, yesterday or 7d (ago).")
-@click.option("--to", "last", metavar="DAY", default="today", show_default=True, help="Last day.")
+@click.option("--to", "last", metavar="DAY", help="Last day. Default: today, and what is dated later.")
 @click.option("--days", default=31, show_default=True, type=click.IntRange(1, 36600), help="How many, without --from.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
@@ -72,7 +71,8 @@ def query_command(
     that is removed, or into --cache, which then holds addresses and keeps what it has until the bucket has it no more.
     The SQL can read nothing else: no other file, no network, no extension, and it cannot write.
 
-    Days are of the account's zone (MAILTRAIL_UTC_OFFSET); times in the views are in UTC.
+    Days are of the account's zone (MAILTRAIL_UTC_OFFSET); times in the views are in UTC. In CSV an apostrophe leads
+    what a spreadsheet would take for a formula; the other formats have every text as it is.
     """
     form = "json" if as_json else form
     if form == "parquet" and not out:
@@ -88,10 +88,10 @@ def query_command(
                 return
             asked = _check(text)
             trail = open_trail(port)
-            asked = asked._replace(days=_days(trail, **window))
+            days = _window(trail, **window)
             root = (cache or Path(scratch)) / trail.bucket
             with progress() as bar:
-                packs = _copy(trail, asked, root, bar)
+                packs = _copy(trail, asked, days, root, bar)
             # Closed before the folder that it spills into is removed.
             with query_views.connect(packs, Path(scratch)) as connection, _interruptible(connection):
                 with progress() as bar:
@@ -149,20 +149,21 @@ def _check(sql: str) -> Asked:
         raise click.ClickException("there is no statement in it")
     if others := sorted(set(kinds) - READING):
         raise click.ClickException(f"{', '.join(others)} is not for here: mailtrail query reads (--out writes a file)")
-    return Asked(sql, views_in(sql), [])
+    return Asked(sql, views_in(sql))
 
 
-def _days(trail: Trail, first: str | None, last: str, days: int) -> list[str]:
+def _window(trail: Trail, first: str | None, last: str | None, days: int) -> Window:
+    """Return the days that are meant. Clocks differ, so an event may be dated later than today: only --to ends them."""
     today = day_of(trail.now, trail.utc_offset_s)
-    end = parse_day(last, today=today)
+    end = parse_day(last or "today", today=today)
     start = parse_day(first, today=today) if first else parse_day(f"{days - 1}d", today=end)
-    found = days_between(start, end)
+    found = days_between(start, end if last else max(start, end))
     if not found:
         raise click.BadParameter("--to is before --from")
-    return found
+    return Window(found, and_later=last is None)
 
 
-def _copy(trail: Trail, asked: Asked, root: Path, bar: Progress) -> dict[str, list[str]]:
+def _copy(trail: Trail, asked: Asked, window: Window, root: Path, bar: Progress) -> dict[str, list[str]]:
     """Copy what the query is about and say on stderr what that was."""
     from cli.query_views import VIEWS  # noqa: PLC0415 - it imports DuckDB
 
@@ -172,13 +173,13 @@ def _copy(trail: Trail, asked: Asked, root: Path, bar: Progress) -> dict[str, li
     for kind in kinds:
         task = bar.add_task(kind, total=None)
         packs[kind] = []
-        for copy in copy_kind(trail.store, kind, asked.days, root):
+        for copy in copy_kind(trail.store, kind, window, root):
             packs[kind] += [str(path.resolve()) for path in copy.packs]
             objects, fetched = objects + copy.objects, fetched + copy.fetched
             bar.update(task, description=f"{kind}: {objects} objects")
         bar.remove_task(task)
     if kinds:
-        days = f"{asked.days[0]} to {asked.days[-1]}"
+        days = f"{window.days[0]} to {window.days[-1]}{' and later' if window.and_later else ''}"
         note(f"read {', '.join(kinds)} of {days}: {objects} objects, {fetched} of them fetched")
     return packs
 
@@ -208,14 +209,16 @@ def _prepare(
 def _answer(connection: duckdb.DuckDBPyConnection, asked: Asked, form: str, out: Path | None, scratch: Path) -> None:
     """Run the statements and write the rows of the last one."""
     from cli.query_output import write_result  # noqa: PLC0415 - an answer is the end of it
-    from cli.query_views import quoted  # noqa: PLC0415 - it imports DuckDB
 
     *before, last = connection.extract_statements(asked.sql)
     for statement in before:
         connection.execute(statement)
     if out and form == "parquet":
         draft = scratch / PARQUET
-        connection.execute(f"COPY ({last.query.rstrip().rstrip(';')}\n) TO {quoted(str(draft))} (FORMAT parquet)")
+        relation = connection.query(last)  # type: ignore[arg-type]  # it takes statements as well: a PIVOT has no text
+        if relation is None:
+            raise click.ClickException("the last statement has no rows to write")
+        relation.write_parquet(str(draft))
         shutil.move(draft, out)
         return
     result = connection.execute(last)
@@ -237,4 +240,4 @@ def _list_views(scratch: Path, form: str, out: Path | None) -> None:
             f" WHERE table_schema = 'main' ORDER BY list_position([{order}], table_name), ordinal_position"
         )
         query_views.lock(connection, [scratch / PARQUET])
-        _answer(connection, Asked(listing, [], []), form, out, scratch)
+        _answer(connection, Asked(listing, []), form, out, scratch)

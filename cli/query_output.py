@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.terminal import console, note, printable
+from functions.report.spreadsheet import inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +38,9 @@ def write_result(result: duckdb.DuckDBPyConnection, form: str, out: IO[str] | No
 
     target = out or sys.stdout
     if form == "csv":
-        writer = csv.writer(target, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer = csv.writer(_Lines(target))
+        writer.writerow(map(inert, names))  # PIVOT makes names of values
+        writer.writerows(map(_inert_cell, row) for row in rows)
         return
     is_json = [str(column[1]) == "JSON" for column in described]
     texts = (_encode(names, is_json, row) for row in rows)
@@ -90,6 +91,22 @@ def _cell(value: Any) -> str:
     if isinstance(plain, bool):
         return "true" if plain else "false"
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _inert_cell(value: Any) -> str:
+    """Return a value as text that no spreadsheet computes: strangers write reasons. Numbers may begin with a minus."""
+    text = _cell(value)
+    return text if isinstance(value, int | float | decimal.Decimal) else str(inert(text))
+
+
+class _Lines:
+    """Rows that end as lines do here. A writer whose own rows end in CR LF quotes cells that have either of them."""
+
+    def __init__(self, target: IO[str]) -> None:
+        self._target = target
+
+    def write(self, row: str) -> None:
+        self._target.write(row.removesuffix("\r\n") + "\n")
 
 
 def _encode(names: list[str], is_json: list[bool], row: tuple[Any, ...]) -> str:

@@ -7,21 +7,24 @@ erasure), the folder is made anew. So a cache holds what the bucket holds, never
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import json
-import re
 import secrets
 import shutil
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from cli.trail import iter_days, merged_instead
+from cli.query_lines import Repeats, readable_lines
+from cli.trail import iter_days, iter_later_days, merged_instead
 from functions.report.merging import is_merged
 from shared.trail.layout import (
     SUPPRESSION_PREFIX,
     events_prefix,
     manifest_key,
+    parse_event_key,
     quarantine_prefix,
     sends_prefix,
     tasks_prefix,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from cli.moments import Window
     from shared.trail.store import Store
 
 BY_DAY: dict[str, Callable[[str], str]] = {
@@ -43,10 +47,6 @@ BY_DAY: dict[str, Callable[[str], str]] = {
 """What is listed by day: kind of lines -> prefix of a day."""
 BY_MANIFEST = ("status", "sendcloud")
 KINDS = (*BY_DAY, *BY_MANIFEST, "suppression")
-LONGEST_LINE_BYTES = 8 * 1024 * 1024
-"""DuckDB gives up on a file with a line of 16 MiB; the longest that a function writes is far below 1 MiB."""
-_UNREADABLE = b"?\n"
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ATTEMPTS = 3
 
 
@@ -63,30 +63,48 @@ class _Index(NamedTuple):
     objects: dict[str, str]
 
 
-def copy_kind(store: Store, kind: str, days: Sequence[str], root: Path) -> Iterator[Copy]:
-    """Copy one kind of lines of ``days`` under ``root``, step by step. Raises StoreError and ClickException."""
+def copy_kind(store: Store, kind: str, window: Window, root: Path) -> Iterator[Copy]:
+    """Copy one kind of lines of these days under ``root``, step by step. Raises StoreError and ClickException."""
+    if kind == "suppression":  # what holds, not what happened: it has no days
+        yield from _copy_listed(store, SUPPRESSION_PREFIX, root)
+        return
+    prefix_of = BY_DAY.get(kind) or functools.partial(_manifest_prefix, kind)
+    later = list(iter_later_days(store, prefix_of, window.days[-1])) if window.and_later else []
     if kind in BY_MANIFEST:
-        keys = {manifest_key(kind, day): day for day in days}
+        visited = {*window.days, *later}
+        keys = {manifest_key(kind, day): day for day in sorted(visited)}
         for entry, manifest in store.read_many(Entry(key, 0, "", "") for key in keys):
             yield _copy_parts(store, kind, keys[entry.key], manifest, root)
-    elif kind == "suppression":  # what holds, not what happened: it has no days
-        yield from _copy_listed(store, SUPPRESSION_PREFIX, root)
     else:
         visited = set()
-        for day in iter_days(store, BY_DAY[kind], days):
+        for day in itertools.chain(iter_days(store, prefix_of, window.days), later):
             visited.add(day)
-            yield from _copy_listed(store, BY_DAY[kind](day), root)
-        for day in set(days) - visited:
-            _forget(root / BY_DAY[kind](day), keep=())
+            yield from _copy_listed(store, prefix_of(day), root)
+    for folder in (root / prefix_of(window.days[0])).parent.glob("dt=*"):
+        if window.covers(day := folder.name.removeprefix("dt=")) and day not in visited:
+            _forget(folder, keep=())
+
+
+def _manifest_prefix(kind: str, day: str) -> str:
+    return manifest_key(kind, day).rpartition("/")[0] + "/"
 
 
 def _copy_listed(store: Store, prefix: str, root: Path) -> Iterator[Copy]:
     partitions: dict[str, list[Entry]] = {}
     for entry in store.iterate(prefix):
-        partitions.setdefault(entry.key.rpartition("/")[0], []).append(entry)
+        if _is_ours(entry.key, prefix):
+            partitions.setdefault(entry.key.rpartition("/")[0], []).append(entry)
     _forget(root / prefix, keep={root / partition for partition in partitions})
     for partition, entries in partitions.items():
         yield _copy_partition(store, partition, entries, root)
+
+
+def _is_ours(key: str, prefix: str) -> bool:
+    """Whether a key is of the shape of ours. Another has no partition, or one that leads out of the folder (``..``)."""
+    if key.startswith(events_prefix()):
+        return parse_event_key(key) is not None
+    folder, _, name = key.rpartition("/")
+    return f"{folder}/" == prefix and name != ""  # a console makes a "folder" as an object whose name is empty
 
 
 def _forget(folder: Path, keep: Collection[Path]) -> None:
@@ -141,14 +159,14 @@ def _refresh(
     gone, before = set(), len(index.objects)
     if missing:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        repeats = _Repeats(folder / name for name in index.packs) if _is_overlapping(entries) else None
+        repeats = Repeats(folder / name for name in index.packs) if _is_overlapping(entries) else None
         name = f"pack-{secrets.token_hex(8)}.jsonl"
         with _replacing(folder / name) as pack:
             for entry, body in store.read_many(missing):
                 if body is None or not is_whole(entry, body):
                     gone.add(entry.key)
                     continue
-                pack.writelines(_lines(body, repeats))
+                pack.writelines(readable_lines(body, repeats))
                 index.objects[entry.key] = entry.etag
         index.packs.append(name)
         with _replacing(folder / "index.json") as out:
@@ -160,48 +178,6 @@ def _refresh(
 def _is_overlapping(entries: Iterable[Entry]) -> bool:
     """Whether lines may be there twice on purpose: what was merged stays for a while beside what it was merged into."""
     return any(is_merged(entry.key.rpartition("/")[2]) for entry in entries)
-
-
-class _Repeats:
-    """Lines that were copied already; telling them apart here spares DuckDB a sort of whole records."""
-
-    def __init__(self, packs: Iterable[Path]) -> None:
-        self._seen: set[bytes] = set()
-        for pack in packs:
-            with pack.open("rb") as lines:
-                for line in lines:
-                    self.is_new(line.rstrip(b"\n"))
-
-    def is_new(self, line: bytes) -> bool:
-        digest = hashlib.blake2b(line, digest_size=16).digest()
-        if digest in self._seen:
-            return False
-        self._seen.add(digest)
-        return True
-
-
-def _lines(body: bytes, repeats: _Repeats | None) -> Iterator[bytes]:
-    """Yield an object's lines as DuckDB can read them."""
-    odd = len(body) > LONGEST_LINE_BYTES or _SURROGATE.search(body)
-    if repeats is None and not odd:
-        yield body if body.endswith(b"\n") or not body else body + b"\n"
-        return
-    for line in body.split(b"\n"):
-        if not line.strip() or (repeats and not repeats.is_new(line)):
-            continue
-        if len(line) > LONGEST_LINE_BYTES:
-            yield _UNREADABLE
-        else:
-            yield (_mended(line) if _SURROGATE.search(line) else line) + b"\n"
-
-
-def _mended(line: bytes) -> bytes:
-    """Return a line with U+FFFD for each half of a surrogate pair: JSON allows it, DuckDB does not."""
-    try:
-        text = json.dumps(json.loads(line), ensure_ascii=False, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        return line  # counted as unreadable when it is read
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _read_index(folder: Path) -> _Index:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from cli import target
+from cli.moments import is_day
 from functions.report.merge_log import MergeLog
 from functions.report.merging import FULL_BYTES
 from shared.edge.clock import clock
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 FEW_DAYS = 40
-_DAY_OF_KEY = re.compile(r"/dt=(\d{4}-\d\d-\d\d)/")
 
 
 class Trail(NamedTuple):
@@ -83,11 +83,24 @@ def iter_days(store: Store, prefix_of: Callable[[str], str], days: Sequence[str]
     if len(days) <= FEW_DAYS:
         yield from days
         return
-    root = prefix_of(days[0]).partition("dt=")[0]
-    after = prefix_of(days[0]).rstrip("/")
+    found = _iter_found(store, prefix_of, after=prefix_of(days[0]).rstrip("/"))
+    yield from itertools.takewhile(lambda day: day <= days[-1], found)
+
+
+def iter_later_days(store: Store, prefix_of: Callable[[str], str], day: str) -> Iterator[str]:
+    """Yield the days after ``day`` that have objects under ``prefix_of(day)``. Raises StoreError."""
+    return _iter_found(store, prefix_of, after=beyond(prefix_of(day)))
+
+
+def _iter_found(store: Store, prefix_of: Callable[[str], str], *, after: str) -> Iterator[str]:
+    root = prefix_of("").partition("dt=")[0] + "dt="
     while (first := next(store.iterate(root, after=after), None)) is not None:
-        day = _DAY_OF_KEY.search(first.key)
-        if day is None or day[1] > days[-1]:
-            return
-        yield day[1]
-        after = prefix_of(day[1]).rstrip("/") + "0"  # the character after the slash: beyond all of that day
+        day, slash, _ = first.key.removeprefix(root).partition("/")
+        if slash and is_day(day):  # else it is somebody else's
+            yield day
+        after = beyond(prefix_of(day)) if slash else first.key
+
+
+def beyond(prefix: str) -> str:
+    """Return what comes after every key under ``prefix``, in byte order: a slash is followed by a zero."""
+    return prefix.rstrip("/") + "0"

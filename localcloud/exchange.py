@@ -15,7 +15,8 @@ class Request:
 
     ``host``: the Host header, with its port if it had one. ``path``: still percent-encoded, without the query.
     ``query``: raw, without the question mark. ``headers``: lower-case names; repeated ones joined with ", ".
-    ``body``: after transfer decoding, before any content decoding.
+    ``body``: after transfer decoding, before any content decoding. ``list_lag_s``: of no wire, but of a fault rule: by
+    how many seconds this LIST lags behind.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     scheme: str = "http"
+    list_lag_s: float = 0.0
 
 
 @dataclass

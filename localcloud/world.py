@@ -6,7 +6,8 @@ import json
 import shutil
 import tempfile
 import threading
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from localcloud.cos.service import CosService
 from localcloud.credentials import Credentials
 from localcloud.defaults import SECRET_ID, SECRET_KEY, SENDCLOUD_APP_KEY, SENDCLOUD_KEY, SENDCLOUD_USER, SES_SITE
 from localcloud.delivery import Courier
-from localcloud.fault_rules import LISTING
 from localcloud.faults import Faults, list_lag_s
 from localcloud.interference import interfere
 from localcloud.role import Role
@@ -25,7 +25,7 @@ from localcloud.ses.service import SesService
 from localcloud.storm_run import Storms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from typing_extensions import Self
 
@@ -86,7 +86,6 @@ class LocalCloud:
         self.storms = Storms(self.clock, lambda: self.post)
         """Storms of invented callbacks; ``post`` carries them."""
         self._closing = threading.Event()
-        self._list_lock = threading.Lock()
 
     def dispatch(self, service: str, request: Request, *, patience_s: float | None = None) -> Response:
         """Answer one request at ``ses``, ``cos`` or ``sendcloud``, with the faults that the rules ask for.
@@ -98,10 +97,9 @@ class LocalCloud:
         target = self.services[service]
         if self.faults.is_quiet(service):
             return target.dispatch(request)
-        action = target.action_of(request)
-        faults = self.faults.decide(service, action)
-        with self._lagging(list_lag_s(faults)) if action == LISTING else nullcontext():
-            return interfere(target, request, faults, wait=self._closing.wait, patience_s=patience_s)
+        faults = self.faults.decide(service, target.action_of(request))
+        lagging = replace(request, list_lag_s=list_lag_s(faults))
+        return interfere(target, lagging, faults, wait=self._closing.wait, patience_s=patience_s)
 
     def add_faults(self, raw: object) -> list[dict[str, Any]]:
         """Add fault rules (DESIGN §7). Raises problems.Invalid naming everything wrong; then none is added."""
@@ -190,16 +188,6 @@ class LocalCloud:
             closable.close()
         if self._is_temporary:
             shutil.rmtree(self.data, ignore_errors=True)
-
-    @contextmanager
-    def _lagging(self, seconds: float) -> Iterator[None]:
-        # One LIST at a time: the lag is a switch of the whole service, and only LIST looks at it.
-        with self._list_lock:
-            usual, self.cos.list_lag_s = self.cos.list_lag_s, max(seconds, self.cos.list_lag_s)
-            try:
-                yield
-            finally:
-                self.cos.list_lag_s = usual
 
     def _apply_due(self) -> int:
         return self.ses.pump() + self.sendcloud.pump()

@@ -44,7 +44,7 @@ def _judge(found: Mapping[str, Manifest], today: str, since: str) -> dict[str, A
         **{standing: standings.count(standing) for standing in ("sealed", "complete", "open")},
         "unsealed": unsealed,
         "at_risk": [one["day"] for one in unsealed if one["age_days"] >= AT_RISK_AFTER_DAYS],
-        "lost": [day for day in beyond if day >= since and _standing(found.get(day, {})) == "open"],
+        "lost": [day for day in beyond if day >= since and not found.get(day, {}).get("complete")],
         "unagreed": [day for day in (*beyond, *within) if _is_unagreed(found.get(day, {}))],
     }
 

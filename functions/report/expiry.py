@@ -50,7 +50,7 @@ COUNTS_LAST_DAYS = 40
 """Counts of refusals. What of a day the suppression list knows stays: a late event would apply all of it again."""
 LEASES_LAST_DAYS = 2
 """Leases are numbered anew each UTC day, and only today's and yesterday's are asked for."""
-LEASED = ("report/compaction", SCOPE, "report/suppression")
+LEASED = ("report/compaction", SCOPE, "report/suppression", "snapshot/status", "snapshot/sendcloud", "snapshot/tasks")
 AT_ONCE = 500
 """Keys of the ledger that are looked at, and then deleted, together."""
 READERS = 16

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from functions.report.spreadsheet import inert
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""https://owasp.org/www-community/attacks/CSV_Injection; the wide ones are read as formulas in East Asian locales."""
 
 
 @functools.lru_cache(maxsize=1)
@@ -41,12 +39,5 @@ def build_csv(rows: Iterable[Mapping[str, Any]]) -> bytes:
         if writer is None:
             writer = csv.DictWriter(out, fieldnames=list(row), lineterminator="\r\n")
             writer.writeheader()
-        writer.writerow({name: _inert(value) for name, value in row.items()})
+        writer.writerow({name: inert(value) for name, value in row.items()})
     return ("\ufeff" + out.getvalue()).encode("utf-8", "backslashreplace")
-
-
-def _inert(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    value = value.replace("\x00", "\ufffd")  # the csv module of Python 3.10 cannot write NUL
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.webhook.authenticate import Refused
@@ -15,7 +14,7 @@ from functions.webhook.receive import Callback, authenticate
 from shared.edge.clock import clock
 from shared.edge.environment import SettingsError
 from shared.edge.http_event import Problem, problem_reply
-from shared.edge.log import log
+from shared.edge.log import log, place_of
 from shared.edge.settings import callback_secrets
 from shared.trail.store import StoreError
 
@@ -48,7 +47,7 @@ def not_stored(
     secrets = callback_secrets(os.environ)
     if callback is None and request is not None and secrets.path:
         try:
-            callback = authenticate(request, secrets.path, secrets.sendcloud_app_keys, received_s=clock({})())
+            callback = authenticate(request, secrets.path, secrets.sendcloud_app_keys, received_s=_now_s())
         except Problem as problem:
             if isinstance(problem, Refused):
                 log("WARNING", "callback refused", request_id=request_id, reason=problem.reason)
@@ -61,6 +60,13 @@ def not_stored(
         log("ERROR", "request failed", request_id=request_id, **cause.fields)
     again = Problem(503, cause.code, "not stored, deliver again", retry_safe=True, retry_after_s=cause.after_s)
     return problem_reply(again, request_id)
+
+
+def _now_s() -> float:
+    try:
+        return clock(os.environ)()
+    except SettingsError:  # the clock's own setting may be what is wrong
+        return clock({})()
 
 
 def keep_late(callback: Callback, request_id: str) -> None:
@@ -91,17 +97,8 @@ def _cause(error: Exception) -> _Cause:
         return _again("trail_unavailable", 5, operation=error.operation, code=error.code)
     if isinstance(error, SettingsError):
         return _again("misconfigured", 60, code="misconfigured")
-    return _again("unexpected", 60, code="unexpected", error=type(error).__name__, place=_place(error))
+    return _again("unexpected", 60, code="unexpected", error=type(error).__name__, place=place_of(error))
 
 
 def _again(problem_code: str, after_s: int, **fields: str) -> _Cause:
     return _Cause(problem_code, after_s, fields)
-
-
-def _place(error: Exception) -> str:
-    """Tell where it was raised, innermost last: files and lines, none of the values that a traceback may quote."""
-    places, step = [], error.__traceback__
-    while step is not None:
-        places.append(f"{PurePath(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}")
-        step = step.tb_next
-    return " ".join(places[-5:])

@@ -97,10 +97,11 @@ def _iter_entries(
         limit = _FIRST_BATCH if rolled else min(limit * 4, MAX_KEYS + 1)
 
 
-def find_page(cos: CosState, bucket: str, selection: Selection, max_keys: int) -> Page:
+def find_page(cos: CosState, call: Call, selection: Selection, max_keys: int) -> Page:
     """Read one page of a bucket as a lagging LIST sees it. Raises CosError NoSuchBucket."""
-    written_by = cos.clock.now() - cos.list_lag_s if cos.list_lag_s > 0 else float("inf")
-    shows_deleted = cos.list_lag_s > 0 and cos.switches.list_lag_deleted
+    bucket, lag_s = call.bucket, max(cos.list_lag_s, call.request.list_lag_s)
+    written_by = cos.clock.now() - lag_s if lag_s > 0 else float("inf")
+    shows_deleted = lag_s > 0 and cos.switches.list_lag_deleted
 
     def fetch(start: bytes, end: bytes, limit: int) -> list[ObjectRow]:
         rows = cos.store.scan(bucket, start, end, limit=limit, written_by=written_by)
@@ -120,7 +121,7 @@ def get_bucket(cos: CosState, call: Call) -> Response:
     max_keys = parse_limit(params, "max-keys")
     encoded = parse_encoding(params)
     selection = parse_selection(params, "marker")
-    page = find_page(cos, call.bucket, selection, max_keys)
+    page = find_page(cos, call, selection, max_keys)
     head = [
         element("Name", call.bucket),
         element("Prefix", key_text(selection.prefix, encoded=encoded)),

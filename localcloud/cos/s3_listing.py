@@ -27,7 +27,7 @@ def list_objects_v2(cos: CosState, call: Call) -> Response:
     token = params.get("continuation-token", "")
     if token:
         selection = selection._replace(marker=_marker(token))
-    page = find_page(cos, call.bucket, selection, max_keys)
+    page = find_page(cos, call, selection, max_keys)
     following = base64.urlsafe_b64encode(page.next_marker).decode()
     start_after = to_bytes(params.get("start-after", ""))
     head = [

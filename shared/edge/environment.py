@@ -123,6 +123,16 @@ class Reader:
         site = self._choice("SES_SITE", ("cn", "intl"))
         return SesSettings(site, self._get("SES_REGION"), self._endpoint("SES_ENDPOINT"), float(rate))
 
+    def number(self, name: str, default: float, *, least: float, most: float, unit: str) -> float:
+        """Read a number, with or without a fraction."""
+        text = self._get(name)
+        if not text:
+            return default
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not least <= float(text) <= most:
+            self._problems.append(f"{name} must be a number of {unit} from {least:g} to {most:g}")
+            return default
+        return float(text)
+
     def sendcloud(self) -> SendCloudSettings:
         """Read SendCloud's API user and endpoint; empty when it is not used."""
         user, key = self._get("SENDCLOUD_API_USER"), self._get("SENDCLOUD_API_KEY")

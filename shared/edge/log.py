@@ -19,3 +19,12 @@ def log(level: str, message: str, **fields: object) -> None:
         line = json.dumps({"level": level, "message": message, **fields}, default=str)
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
+
+
+def place_of(error: BaseException) -> str:
+    """Return where an exception came from, the last five steps as ``file:line``: its text may quote what it met."""
+    places, step = [], error.__traceback__
+    while step is not None:
+        places.append(f"{os.path.basename(step.tb_frame.f_code.co_filename)}:{step.tb_lineno}")  # noqa: PTH119 - no import
+        step = step.tb_next
+    return " ".join(places[-5:])

@@ -46,13 +46,15 @@ class CallbackSecrets(NamedTuple):
 
 
 class SnapshotSettings(NamedTuple):
-    """What ``snapshot`` needs."""
+    """What ``snapshot`` needs. ``share``: of SES_RATE, what it may take; ``settle_s``: see ``due.py``."""
 
     credential: CredentialSettings
     bucket: BucketSettings
     ses: SesSettings
     sendcloud: SendCloudSettings
     utc_offset_s: int
+    share: float
+    settle_s: float
 
 
 class ReportSettings(NamedTuple):
@@ -120,7 +122,15 @@ def snapshot_settings(environ: Mapping[str, str]) -> SnapshotSettings:
     """Read what ``snapshot`` needs. Raises SettingsError."""
     reader = Reader(environ)
     return reader.done(
-        SnapshotSettings(reader.credential(), reader.bucket(), reader.ses(), reader.sendcloud(), reader.utc_offset_s())
+        SnapshotSettings(
+            reader.credential(),
+            reader.bucket(),
+            reader.ses(),
+            reader.sendcloud(),
+            reader.utc_offset_s(),
+            reader.number("SNAPSHOT_SHARE", 100, least=1, most=100, unit="percent of SES_RATE") / 100,
+            reader.number("SNAPSHOT_SETTLE_DAYS", 3, least=0, most=25, unit="days") * 86400,
+        )
     )
 
 

@@ -86,9 +86,14 @@ def part_key(source: str, day: str, pass_number: int, part: int) -> str:
     return f"{source}/dt={day}/pass={pass_number}/part-{part:05d}.jsonl"
 
 
-def pass_claim_key(source: str, day: str, pass_number: int) -> str:
-    """Return the key that says that a pass number is taken; created only if absent."""
-    return f"state/snapshot/{source}/dt={day}/pass-{pass_number}.json"
+def checkpoint_key(source: str, day: str) -> str:
+    """Return the key that says how far the pass over a day's rows has come. ``source``: ``status`` or ``sendcloud``."""
+    return f"state/snapshot/{source}/dt={day}/checkpoint.json"
+
+
+def spill_key(source: str, day: str, pass_number: int, write: int) -> str:
+    """Return the key of what a pass under way has read; ``write`` counts the pass's writes of such."""
+    return f"state/snapshot/{source}/dt={day}/pass-{pass_number}-spill-{write:05d}.jsonl"
 
 
 def manifest_key(source: str, day: str) -> str:
@@ -111,8 +116,13 @@ def tasks_prefix(day: str) -> str:
     return f"tasks/dt={day}/"
 
 
+def task_changes_key(day: str, time_utc: str) -> str:
+    """Return the key of what changed in the task list until one time. ``time_utc``: ISO 8601, as in ``tasks_key``."""
+    return f"{task_changes_prefix(day)}{time_utc.replace(':', '')}.jsonl"
+
+
 def task_changes_prefix(day: str) -> str:
-    """Return the prefix of what changed in the task list on a day."""
+    """Return the prefix of a day's changes of tasks."""
     return f"task-changes/dt={day}/"
 
 
@@ -186,6 +196,8 @@ CALLBACK_TOKEN_REFUSED_KEY = "state/send/callback-token-refused.json"  # noqa: S
 """Says that SES refused the header that carries our token, and when; its events are stored unverified."""
 EXPIRY_KEY = "state/report/expiry.json"
 """How far the walk over what expires has come."""
+LAST_TASKS_KEY = "state/snapshot/tasks.json"
+"""When the task list was last taken, and under which key."""
 SUPPRESSION_PREFIX = "suppression/"
 APPLIED_PREFIX = "state/report/suppression/"
 LEDGER_PREFIX = "ledger/send/"

@@ -1,10 +1,11 @@
 """What a line of JSON in the bucket means. Flat objects, times ISO 8601 in UTC with ``Z``, ``v`` the schema version.
 
-    Event    one callback about one recipient           events/
-    Status   one row of GetSendEmailStatus/emailStatus  status/, sendcloud/
-    Task     one row of ListSendTasks at one time       tasks/
-    Send     one accepted send                          sends/
-    Ledger   who may send, and what came of it          ledger/
+    Event       one callback about one recipient           events/
+    Status      one row of GetSendEmailStatus/emailStatus  status/, sendcloud/
+    Task        one row of ListSendTasks at one time       tasks/
+    TaskChange  what changed in it between two times       task-changes/
+    Send        one accepted send                          sends/
+    Ledger      who may send, and what came of it          ledger/
 
 ``raw`` is always the upstream's object as it came: tables improve, history is re-read from it.
 """
@@ -91,6 +92,18 @@ class Task(TypedDict):
     error: str | None
     fetched_at: str
     raw: dict[str, Any]
+
+
+class TaskChange(TypedDict):
+    """What changed in one batch task between two lists, or that it appeared."""
+
+    v: int
+    task_id: str
+    at: str
+    change: str  # appeared | changed
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+    subject: str | None
 
 
 class Send(TypedDict):

@@ -23,7 +23,7 @@ from localcloud import defaults
 from localcloud.server import LocalServer
 from shared.trail.layout import event_key, events_prefix
 from shared.trail.records import encode_line, epoch, iso
-from shared.trail.store import Store
+from shared.trail.store import Store, StoreError
 from tests.handlers import EVENT, NOW, call_back, run, timer
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +141,23 @@ def test_only_the_hours_that_are_asked_for_are_listed(told, calls):
     assert len(calls) == 3
 
 
+def test_what_lies_ahead_of_now_is_there_unless_until_says_otherwise(told, calls):
+    """A mail server's clock may be hours or years off; finding that out costs a LIST for each hour that has something."""
+    ahead = [3600, 5 * 3600, 86400, 40 * 86400]
+    call_back([EVENT | {"event": "open", "timestamp": int(NOW) + seconds} for seconds in ahead])
+    calls.clear()
+    assert types("--since", "15m") == ["delivered", "opened", "clicked", *["opened"] * 4]
+    assert calls.count("cos:GetBucket") <= 3 + 2 * len(ahead)
+    assert types("--since", "3d") == ["bounced", "delivered", "opened", "clicked", *["opened"] * 4]
+    assert types("--since", "2026-12-01") == ["opened"]
+    assert types("--since", "15m", "--until", iso(NOW + 5 * 3600)) == ["delivered", "opened", "clicked", "opened"]
+    assert types("--since", "3d", "--until", iso(NOW)) == ["bounced", "delivered", "opened", "clicked"]
+    assert types("--since", "2026-11-21", "--until", "2026-11-21") == ["opened"]
+    open_trail(None).store.put("events/dt=2026-11-20/odd", b"")
+    open_trail(None).store.put("events/zz", b"")
+    assert types("--since", "2026-11-20T16:00:00", "--limit", "1") == ["opened"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--since", "soon"], ["--since", "1h", "--until", "2h"], ["--type", "eaten"], ["--follow", "--until", "1h"]],
@@ -179,10 +196,16 @@ def test_a_cos_that_says_no_exits_1(cloud, monkeypatch):
 
 def test_lines_that_are_no_events_are_told_and_passed_over(told):
     """Somebody else's file does not end it."""
-    open_trail(None).store.put(event_key("2026-11-20", "16", "zz"), b'{"a": 1}\nnot JSON\n[]\n')
-    done = events("--since", "1h")
-    assert len(done.stdout.splitlines()) == 3
-    assert "3 lines under events/ are no events" in done.stderr
+    lines = [b'{"a": 1}', b"not JSON", b"[]", b"\xff", b"1e999", b"[" * 100_000]
+    lines += [
+        b'{"event_id": "e", %s}' % one for one in (b'"n": NaN', b'"recipient": 5', b'"type": [1]', b'"reason": {}')
+    ]
+    lines += [b'{"event_id": 5}', b'{"event_id": "e", "occurred_at": 5}', b'{"event_id": "e", "received_at": 5}']
+    open_trail(None).store.put(event_key("2026-11-20", "16", "zz"), b"\n".join([*lines, b"", b" "]))
+    for more in ([], ["--json"], ["--unverified", "--recipient", "alice@example.com"]):
+        done = events("--since", "1h", *more)
+        assert len(done.stdout.splitlines()) == 3
+        assert f"{len(lines)} lines under events/ are no events" in done.stderr
 
 
 def test_of_copies_the_verified_one_stands_then_the_earliest():
@@ -222,14 +245,15 @@ class TestFollowing:
     """The follower by itself: no time passes, so there is nothing to wait for."""
 
     def test_what_was_there_is_not_told_and_what_arrives_is_told_once(self, told):
-        """Also an event of yesterday, which lies in an older hour."""
+        """Also an event of yesterday, which lies in an older hour, and one that is dated later than today."""
         follower = Follower(open_trail(None))
         assert follower.look(open_trail(None)).records == []
         call_back(EVENT | {"event": "unsubscribe", "timestamp": AT - 86400 + 60})
         call_back(EVENT | {"event": "spamreport"})
+        call_back(EVENT | {"event": "open", "timestamp": AT + 3 * 86400})
         call_back(EVENT)
         told_now = follower.look(open_trail(None))
-        assert [one["type"] for one in told_now.records] == ["unsubscribed", "complained"]
+        assert [one["type"] for one in told_now.records] == ["unsubscribed", "complained", "opened"]
         assert follower.look(open_trail(None)).records == []
 
     def test_compaction_brings_nothing_back(self, told):
@@ -251,12 +275,43 @@ class TestFollowing:
         assert len(follower.look(trail).records) == 1
         assert follower.look(trail).records == []
 
+    def test_a_limit_is_not_made_up_for(self, told):
+        """What the search left out is not told as if it had arrived."""
+        trail = open_trail(None)
+        follower = Follower(trail)
+        searched = find_events(trail, Wanted(trail.now - 86400, trail.now), 2, iter)
+        assert [one["type"] for one in searched.records] == ["opened", "clicked"]
+        follower.begin_after(searched)
+        assert follower.look(trail).records == []
+
     def test_the_day_may_change(self, told):
         """Localcloud's clock is moved over midnight: the new day is looked into."""
         follower = Follower(open_trail(None))
         told.move_to(NOW + 2 * 86400)
         call_back(EVENT | {"timestamp": int(NOW) + 2 * 86400})
         assert [one["occurred_at"] for one in follower.look(open_trail(None)).records] == [iso(NOW + 2 * 86400)]
+
+    def test_what_was_read_before_the_trouble_is_told_at_once(self, told):
+        """Not only when COS gives everything; the rest comes when it does, and nothing twice."""
+        follower = Follower(open_trail(None))
+        call_back(EVENT | {"event": "unsubscribe", "timestamp": AT - 86400})
+        call_back(EVENT | {"event": "spamreport"})
+        store = open_trail(None).store
+        (late,) = (
+            entry for entry in store.iterate(events_prefix("2026-11-20")) if b"spamreport" in store.get(entry.key)
+        )
+
+        class Failing(Store):
+            def get(self, key):
+                if key == late.key:
+                    raise StoreError("get", "InvalidObjectState", status=403, retry_safe=False)
+                return super().get(key)
+
+        failing = open_trail(None)._replace(store=Failing(store._place))
+        for expected in (["unsubscribed"], []):
+            look = follower.look(failing)
+            assert ([one["type"] for one in look.records], look.trouble.status) == (expected, 403)
+        assert [one["type"] for one in follower.look(open_trail(None)).records] == ["complained"]
 
     def test_after_trouble_with_cos_the_rest_comes_later(self, told):
         """An error is told, and loses nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
 import io
 import json
 import os
@@ -23,9 +24,8 @@ from cli import query_messages
 from cli.main import main
 from cli.query_views import LINES, VIEWS, connect, define, settle_repeats, use_messages
 from cli.trail import open_trail
-from functions.snapshot.parts import PassWriter
 from shared.trail.fold import ENGAGEMENTS, State
-from shared.trail.layout import event_key, events_prefix, send_key, tasks_key
+from shared.trail.layout import event_key, events_prefix, manifest_key, part_key, send_key, tasks_key
 from shared.trail.records import encode_line, encode_lines, event_id, iso
 from tests.handlers import DAY, EVENT, NOW, VALID, call_back, report_table, run, send, timer, write_report
 from tests.sealed_days import SEALED_AFTER_S, rows_of, seal
@@ -62,10 +62,55 @@ def test_events_are_counted_once_within_the_days_asked_for(told):
     """The last 31 days, when nothing else is said; what was read is told on stderr."""
     done = query(COUNTS, "--json")
     assert json.loads(done.stdout) == [{"type": "delivered", "n": 3}, {"type": "opened", "n": 1}]
-    assert done.stderr == "read events of 2026-10-21 to 2026-11-20: 4 objects, 4 of them fetched\n"
+    assert done.stderr == "read events of 2026-10-21 to 2026-11-20 and later: 4 objects, 4 of them fetched\n"
     assert rows("SELECT count(*) AS n FROM events", "--days", 2) == [{"n": 3}]
     assert rows("SELECT count(*) AS n FROM events", "--from", "2026-11-15", "--to", "2026-11-16") == [{"n": 1}]
     assert rows("SELECT count(*) AS n FROM events", "--from", "2020-01-01", "--to", "yesterday") == [{"n": 1}]
+
+
+def test_what_is_dated_later_than_today_is_there_unless_to_says_otherwise(told, tmp_path):
+    """Of every kind, however wide the window is; a mail server's clock may be wrong, and this machine's too."""
+    assert call_back(EVENT | {"event": "open", "timestamp": int(NOW) + 40 * 86400}).status == 200
+    told.move_to(NOW + 86400)
+    send(VALID)
+    call_back(b"{not JSON")
+    run("snapshot", timer("2026-11-21"), time_limit_s=900)
+    told.move_to(NOW)
+    count = "SELECT count(*) AS n FROM "
+    for more in ((), ("--days", 1), ("--days", 400), ("--from", "2026-11-20"), ("--from", "2026-11-21")):
+        assert rows(count + "events WHERE dt > '2026-11-20'", *more) == [{"n": 1}]
+        assert [rows(count + view, *more)[0]["n"] > 0 for view in ("sends", "status", "quarantine")] == [True] * 3
+    for last in ("today", "2026-12-29"):
+        done = query(count + "events WHERE dt > '2026-11-20'", "--json", "--to", last)
+        assert json.loads(done.stdout) == [{"n": 0}]
+        assert f"to {last.replace('today', DAY)}: " in done.stderr
+    assert rows(count + "events WHERE dt > '2026-11-20'", "--to", "2026-12-30") == [{"n": 1}]
+    assert rows("SELECT max(occurred_at) AS at FROM events", "--from", "2027-01-01") == [{"at": None}]
+
+
+@pytest.mark.parametrize(
+    ("count", "later"),
+    [
+        ("SELECT count(*) AS n FROM events WHERE recipient = 'later@example.com'", events_prefix("2026-12-30", "16")),
+        ("SELECT count(*) AS n FROM status WHERE recipient = 'later@example.com'", "status/dt=2026-12-30/"),
+    ],
+)
+def test_a_cache_forgets_what_was_dated_later_and_is_gone(told, tmp_path, count, later):
+    """But not for a query that is about other days."""
+    store = open_trail(None).store
+    if later.startswith("events"):
+        call_back(EVENT | {"timestamp": int(NOW) + 40 * 86400, "email": "later@example.com"})
+    else:
+        put_rows(
+            store, "status", "2026-12-30", {"message_id": "x", "recipient": "later@example.com", "type": "delivered"}
+        )
+    assert rows(count, "--cache", tmp_path) == [{"n": 1}]
+    for entry in list(store.iterate(later)):
+        store.delete(entry.key)
+    assert rows(count, "--cache", tmp_path, "--to", "today") == [{"n": 0}]
+    assert list(tmp_path.glob(f"*/{later}/**/*.jsonl"))
+    assert rows(count, "--cache", tmp_path) == [{"n": 0}]
+    assert not list(tmp_path.glob(f"*/{later}/**/*.jsonl"))
 
 
 def test_columns_have_types(told):
@@ -116,6 +161,15 @@ def test_what_was_filled_in_is_told_by_its_row(told):
     assert (same["outcome"], same["told_by"]) == ("delivered", "status")
 
 
+def put_rows(store, source, day, *lines):
+    """Make lines the rows of a day; return the key of their part."""
+    body, key = encode_lines(lines), part_key(source, day, 1, 0)
+    part = {"key": key, "rows": len(lines), "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    store.put(key, body)
+    store.put(manifest_key(source, day), json.dumps({"v": 1, "parts": [part]}).encode())
+    return key
+
+
 def test_sends_status_and_tasks(told):
     """Recipients are a list, metadata is JSON, rows of both providers tell their source."""
     assert rows("SELECT recipients[1] AS who, metadata->>'$.order' AS number FROM sends") == [
@@ -141,12 +195,10 @@ def test_suppression_and_quarantine(told):
 def test_only_what_the_manifest_names_is_status(told):
     """Neither parts of another pass nor a part that was changed."""
     store = open_trail(None).store
-    writer = PassWriter(store, "sendcloud", DAY, iso(NOW))
-    writer.add([{"message_id": "x", "recipient": "r@x", "type": "delivered", "opened": True}])
-    manifest = writer.finish(iso(NOW))
-    store.put(f"sendcloud/dt={DAY}/pass=9/part-00000.jsonl", b'{"message_id": "stray", "type": "delivered"}\n')
+    key = put_rows(store, "sendcloud", DAY, {"message_id": "x", "type": "delivered", "opened": True})
+    store.put(part_key("sendcloud", DAY, 9, 0), b'{"message_id": "stray", "type": "delivered"}\n')
     assert rows("SELECT message_id, source FROM status WHERE opened") == [{"message_id": "x", "source": "sendcloud"}]
-    store.put(manifest["parts"][0]["key"], b'{"message_id": "forged", "type": "delivered"}\n')
+    store.put(key, b'{"message_id": "forged", "type": "delivered"}\n')
     assert "not what the manifest says" in query("FROM status", code=1).stderr
 
 
@@ -196,6 +248,23 @@ def test_lines_that_duckdb_refuses_spoil_nothing(told):
     (row,) = rows("SELECT raw FROM events WHERE raw->>'$.note' IS NOT NULL")
     assert row["raw"]["note"] == "\N{REPLACEMENT CHARACTER}"
     assert rows("SELECT count(*) AS n FROM messages")[0]["n"] >= 3
+
+
+@pytest.mark.parametrize("days", ["31", "400"])
+def test_keys_of_another_shape_are_passed_over(told, tmp_path, days):
+    """What a console or somebody else puts there has no partition, or would even be written beside the cache."""
+    store, before = open_trail(None).store, rows(COUNTS, "--days", days)
+    names = "|x.jsonl|hour=16/|hour=16/sub/x.jsonl|hour=xx/x.jsonl|../../../../x|hour=16/../../x.jsonl".split("|")
+    keys = [f"events/dt={DAY}/{name}" for name in names]
+    keys += [f"events/dt={day}/hour=00/x.jsonl" for day in ("2026-10-50", "2026-13-01", "soon", "9999-99-99")]
+    keys += ["events/", "events/dt=2026-11-1", "events/zz", "events/zz/dt=2026-11-30/hour=01/x.jsonl"]
+    for key in [*keys, f"sends/dt={DAY}/sub/x.jsonl"]:
+        store.put(key, b'{"event_id": "stray", "type": "opened", "message_id": "stray"}\n')
+    assert rows(COUNTS, "--days", days, "--cache", tmp_path / "a" / "b" / "c") == before
+    assert rows("SELECT count(*) AS n FROM sends WHERE message_id = 'stray'") == [{"n": 0}]
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in written} >= {"index.json"}
+    assert all("hour=16" in str(path.parent) for path in written)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +317,55 @@ def test_formats(told, tmp_path):
     assert (tmp_path / "n.csv").read_text() == "type,n\ndelivered,3\nopened,1\n"
     done = query("FROM range(1001)")
     assert "the first 1000 rows" in done.stderr
+
+
+def test_no_cell_of_csv_is_a_formula_and_other_formats_have_the_text(told, tmp_path):
+    """As in the report's CSV: reasons, links and names are written by strangers. Numbers below zero stay numbers."""
+    formulas = [*"=+-@\t\r\n＝＋－＠"]
+    call_back([EVENT | {"bulkId": f"{start}cmd|' /C calc'!A0\0"} for start in formulas])
+    sql = "SELECT message_id AS m, -1 AS i, -0.5::DOUBLE AS f, -2.50 AS d, INTERVAL (-3) DAY AS t FROM events"
+    sql += " WHERE message_id LIKE '%calc%'"
+    query(sql, "--format", "csv", "--out", tmp_path / "n.csv")
+    with (tmp_path / "n.csv").open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert {row["m"] for row in read} == {f"'{start}cmd|' /C calc'!A0\N{REPLACEMENT CHARACTER}" for start in formulas}
+    assert {(row["i"], row["f"], row["d"], row["t"]) for row in read} == {("-1", "-0.5", "-2.5", "'-3 days, 0:00:00")}
+    assert {row["m"] for row in rows(sql)} == {f"{start}cmd|' /C calc'!A0\0" for start in formulas}
+    pivoted = "FROM (PIVOT (SELECT '=1+1' AS name, 1 AS n) ON name USING sum(n))"
+    assert query(pivoted, "--format", "csv").stdout == "'=1+1\n1\n"
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("FROM range(2); -- done;", [(0,), (1,)]),
+        ("SELECT ';' AS a; /* done */", [(";",)]),
+        ("SELECT 1 AS a -- done", [(1,)]),
+        ("PIVOT (SELECT 'x' AS name, 1 AS n) ON name USING sum(n)", [(1,)]),
+        ("SELECT a FROM (DESCRIBE SELECT 1 AS a) AS t(a, b, c, d, e, f)", [("a",)]),
+        ("SUMMARIZE SELECT 1 AS a", None),
+        ("EXPLAIN SELECT 1 AS a", None),
+    ],
+)
+def test_whatever_has_rows_can_be_a_parquet_file(cloud, tmp_path, sql, expected):
+    """As it can be a table: comments, and what DuckDB makes several statements of, are no obstacle."""
+    query(sql, "--format", "parquet", "--out", tmp_path / "n.parquet")
+    found = duckdb.sql(f"FROM '{tmp_path}/n.parquet'").fetchall()
+    assert found == expected or (expected is None and found)
+
+
+def test_what_has_no_rows_makes_no_parquet_file(cloud, tmp_path):
+    """A table of one's own is of use to a later statement only."""
+    done = query("CREATE TABLE x AS SELECT 1", "--format", "parquet", "--out", tmp_path / "n.parquet", code=1)
+    assert "no rows to write" in done.stderr
+    assert not (tmp_path / "n.parquet").exists()
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_line_end_in_a_cell_of_csv_makes_no_row(cloud, tmp_path, end):
+    """Else what follows it would stand in a cell of its own, and could be a formula."""
+    query(f"SELECT 'x{end}=1+1' AS a, 2 AS b", "--format", "csv", "--out", tmp_path / "n.csv")
+    assert (tmp_path / "n.csv").read_bytes() == f'a,b\n"x{end}=1+1",2\n'.encode()
 
 
 def test_sql_from_a_file_or_from_stdin(told, tmp_path):

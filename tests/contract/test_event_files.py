@@ -130,7 +130,7 @@ def test_a_timer_event_has_exactly_the_documented_fields(path: str) -> None:
     event = ALL[path]
     assert list(event) == ["Type", "TriggerName", "Time", "Message"]
     assert event["Type"] == "Timer"
-    assert event["TriggerName"] == f"{function_of(path)}_hourly"
+    assert event["TriggerName"] == {"snapshot": "snapshot_often", "report": "report_hourly"}[function_of(path)]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event["Time"])
     assert len(event["Message"].encode()) <= 4096
 

@@ -16,6 +16,7 @@ from functions.report import expiry
 from functions.report.expiry import AT_ONCE, KEYS_LAST_S, LEASED, expire
 from functions.report.maintenance import Work, work_on
 from functions.send import ledger
+from functions.snapshot.rounds import SCOPES
 from localcloud import defaults
 from shared.trail import layout
 from shared.trail.lease import take
@@ -347,7 +348,7 @@ def test_what_of_a_day_was_applied_to_the_suppression_list_stays_known(cloud: Lo
 def test_every_lease_that_is_taken_expires() -> None:
     """A scope that the code names is in the list of those that are cleared."""
     code = "".join(path.read_text() for room in ("functions", "shared", "cli") for path in (ROOT / room).rglob("*.py"))
-    assert set(re.findall(r'^SCOPE = "([a-z/]+)"', code, re.MULTILINE)) == set(LEASED)
+    assert {*re.findall(r'^SCOPE = "([a-z/]+)"', code, re.MULTILINE), *SCOPES.values()} == set(LEASED)
 
 
 def test_a_folder_of_the_consoles_keeps_nothing_from_expiring(cloud: LocalCloud) -> None:

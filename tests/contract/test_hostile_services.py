@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -119,6 +122,49 @@ def test_list_lag_counts_the_lists_it_held_something_back_from(door: Door) -> No
     assert fired(door) == [2]
     assert "key-1" in door.list_keys()
     assert door.cloud.cos.list_lag_s == 0
+
+
+class Waiting:
+    """Stands in for the wait of a delay: as many requests as it is made for have to wait at one time."""
+
+    def __init__(self, requests: int) -> None:
+        self.together = threading.Barrier(requests)
+
+    def wait(self, seconds: float) -> None:
+        if seconds:
+            self.together.wait(10)
+
+
+def test_delayed_lists_wait_at_the_same_time(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two callers who are slowed down by a second are not slowed down by two."""
+    assert door.ask("cos") == "ok"
+    monkeypatch.setattr(door.cloud, "_closing", Waiting(2))
+    door.cloud.add_faults({"service": "cos", "kind": "delay", "seconds": 1, "action": "GetBucket"})
+    with ThreadPoolExecutor(2) as pool:
+        listed = list(pool.map(lambda _: door.list_keys(), range(2)))
+    assert ["key-0" in keys for keys in listed] == [True, True]
+
+
+def test_a_list_lags_alone(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a LIST that overtakes it nor the switch of the service is told of its lag; the greater of both counts."""
+    assert door.ask("cos") == "ok"
+    waiting = Waiting(2)
+    monkeypatch.setattr(door.cloud, "_closing", waiting)
+    door.cloud.add_faults([
+        {"service": "cos", "kind": "list_lag", "seconds": 1e6, "times": 1},
+        {"service": "cos", "kind": "delay", "seconds": 1, "action": "GetBucket", "times": 1},
+    ])  # fmt: skip
+    with ThreadPoolExecutor(1) as pool:
+        lagging = pool.submit(door.list_keys)
+        while fired(door) != [1, 1]:
+            time.sleep(0.001)
+        assert "key-0" in door.list_keys()
+        waiting.together.wait(10)
+        assert lagging.result(10) == []
+    door.cloud.clear_faults()
+    monkeypatch.setattr(door.cloud.cos, "list_lag_s", 1e6)
+    door.cloud.add_faults({"service": "cos", "kind": "list_lag", "seconds": 1e-3})
+    assert door.list_keys() == []
 
 
 def test_every_kind_is_possible_everywhere_but_list_lag() -> None:

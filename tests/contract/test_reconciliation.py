@@ -11,6 +11,8 @@ import pytest
 import requests
 
 from functions.report import handler, reconciliation_day
+from functions.snapshot import handler as snapshot
+from functions.snapshot.pace import Pace
 from localcloud import defaults
 from localcloud.sendcloud.webhooks import sign
 from localcloud.simulator import PLANS
@@ -147,6 +149,12 @@ def result(source: str = "status", day: str = DAY) -> dict[str, Any]:
     return found
 
 
+def reported(day: str = DAY) -> dict[str, Any]:
+    """Read a day's report, whichever run wrote it."""
+    found: dict[str, Any] = json.loads(bucket(f"reports/dt={day}/")[f"reports/dt={day}/report.json"])
+    return found
+
+
 def named(kind: str, count: int, name: str = "") -> list[str]:
     return [f"{kind}+{name}{number}" for number in range(count)]
 
@@ -190,6 +198,41 @@ def test_the_meter_says_exactly_what_was_lost_and_the_filled_in_state_is_the_tru
                 assert [state[name] for name in ("type", "class", "reason", "fault")] == [
                     row[name] for name in ("type", "class", "reason", "fault")
                 ]
+
+
+def test_from_the_snapshots_timer_to_the_report(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sealed by the snapshot itself, the day has its loss in the next report; before, it has none."""
+    now = [0.0]
+    monkeypatch.setattr(
+        snapshot,
+        "Pace",
+        lambda rate, **options: Pace(
+            rate, monotonic=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s), **options
+        ),
+    )
+    send_ses([*named("delivered", 20), *named("hard-bounce", 5), "deferred"])
+    send_sendcloud(named("delivered", 5, "s"))
+    cloud.advance(10)
+    lose(cloud, 0.5)
+    deliver(cloud)
+    lose_second_attempts(cloud)
+    run("snapshot", timer(), time_limit_s=900)
+    run("report", timer(), time_limit_s=900)
+    assert reported()["loss"] is None
+    cloud.advance(73 * HOUR_S)
+    deliver(cloud)
+    cloud.move_to(NOW + SEALED_AFTER_S)
+    for _ in range(2):  # SendCloud answers from memory for ten minutes
+        assert run("snapshot", timer(), time_limit_s=900)["complete"]
+        cloud.advance(900)
+    ran = run("report", timer(), time_limit_s=900)
+    assert DAY in ran["reconciliation"]["days"]
+    report, truth = reported(), lost_by_localcloud(cloud)
+    for source, rows in (("status", 26), ("sendcloud", 5)):
+        assert (report["loss"][source]["expected"], report["loss"][source]["lost"]) == (rows, len(truth[source]))
+    assert truth["status"]
+    assert {event["recipient"] for event in filled_in()} == truth["status"] | truth["sendcloud"]
+    assert report["days"]["status"]["at_risk"] == report["days"]["status"]["lost"] == []
 
 
 def test_flags_that_no_event_told_are_counted_and_not_filled_in(cloud: LocalCloud) -> None:
@@ -243,17 +286,17 @@ def test_callbacks_that_come_late_lower_the_loss(cloud: LocalCloud) -> None:
     assert write_report()["loss"]["status"]["rate"] == 1.0  # the meter does not believe itself
     cloud.advance(HOUR_S)
     assert call_back(outage[:12]).status == 200
-    reported = run("report", timer(), time_limit_s=900)
-    assert reported["reconciliation"]["days"] == [DAY]
-    assert DAY in reported["days"]
-    loss = json.loads(bucket(f"reports/dt={DAY}/")[f"reports/dt={DAY}/report.json"])
+    ran = run("report", timer(), time_limit_s=900)
+    assert ran["reconciliation"]["days"] == [DAY]
+    assert DAY in ran["days"]
+    loss = reported()
     assert (loss["loss"]["status"]["lost"], loss["loss"]["status"]["expected"]) == (18, 30)
     assert (loss["events"]["distinct"], loss["events"]["lines"], loss["events"]["filled_in"]) == (12, 12, 30)
     assert loss["events"]["unverified"] == 0
     cloud.advance(HOUR_S)
     assert call_back(outage).status == 200
     run("report", timer(), time_limit_s=900)
-    loss = json.loads(bucket(f"reports/dt={DAY}/")[f"reports/dt={DAY}/report.json"])
+    loss = reported()
     assert (loss["loss"]["status"]["lost"], loss["loss"]["status"]["rate"]) == (0, 0.0)
     assert loss["recipients"]["by_outcome"] == {"delivered": 20, "bounced": 10}
 

@@ -22,6 +22,7 @@ from functions.webhook.watch import LATE_S, STEP_S
 from localcloud import defaults
 from localcloud.gateway.environment import account_environment, endpoint_environment
 from localcloud.server import LocalServer
+from shared.trail.records import epoch
 from shared.upstream.signing import sendcloud_signature
 from tests.closed_hours import GRACE_S, callback, deliver, maintain, naive, names, ours
 from tests.handlers import EVENT, NOW, ask, bucket, call_back, http_event, records
@@ -369,6 +370,25 @@ def test_a_wrong_setting_costs_no_event(
     assert problems["problems"]
     assert (line["message"], line["code"]) == ("callback not stored", "misconfigured")
     assert results(replay(log)) == [("stored", 1)]
+
+
+@pytest.mark.parametrize(("offset", "moved_s"), [("86400", 86400), ("a day", 0)])
+def test_what_a_wrong_setting_kept_out_has_the_time_of_its_receipt(
+    cloud: LocalCloud,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    offset: str,
+    moved_s: int,
+) -> None:
+    """By the clock that functions live by, which localcloud moves; by the machine's when that setting is the wrong one."""
+    with monkeypatch.context() as typo:
+        typo.setenv("MAILTRAIL_BUCKET", "")
+        typo.setenv("MAILTRAIL_CLOCK_OFFSET_S", offset)
+        expected_s = time.time() + moved_s
+        assert call_back(EVENT).status == 503
+    assert results(replay(capsys.readouterr().out)) == [("stored", 1)]
+    (record,) = records("events/")
+    assert epoch(record["received_at"]) == pytest.approx(expected_s, abs=60)
 
 
 def test_without_any_secret_nothing_authenticates_so_nothing_is_kept(

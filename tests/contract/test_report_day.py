@@ -145,7 +145,7 @@ def test_by_send_status_with_its_meaning(full_day: LocalCloud) -> None:
 
 def test_the_tasks_of_the_latest_list(full_day: LocalCloud) -> None:
     full_day.seed(day=DAY, messages=0, tasks=2, sendcloud=0, seed=2)
-    full_day.advance(60)
+    full_day.advance(3600)
     run("snapshot", timer(DAY), time_limit_s=900)
     tasks = write_report()["tasks"]
     latest = list(bucket("tasks/").values())[-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,17 +14,14 @@ from tencentcloud.ses.v20201002.ses_client import SesClient
 
 from functions.snapshot import handler as snapshot
 from functions.snapshot.pace import Pace
-from functions.snapshot.parts import PassWriter
 from localcloud import defaults
 from shared.edge.environment import SettingsError
-from shared.edge.settings import snapshot_settings
 from shared.edge.timer_event import TimerMessageError
-from shared.trail.store import Place, Store
 from tests.event_files import load_event
 from tests.handlers import bucket, records, run, timer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from localcloud import LocalCloud
 
@@ -50,7 +46,10 @@ class Stopwatch:
 def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     """Make the time by which the function paces itself."""
     watch = Stopwatch()
-    pace: Callable[[float], Pace] = lambda rate: Pace(rate, monotonic=lambda: watch.now, sleep=watch.sleep)  # noqa: E731
+
+    def pace(rate: float, **options: Any) -> Pace:
+        return Pace(rate, monotonic=lambda: watch.now, sleep=watch.sleep, **options)
+
     monkeypatch.setattr(snapshot, "Pace", pace)
     return watch
 
@@ -63,7 +62,7 @@ def seeded(cloud: LocalCloud, stopwatch: Stopwatch) -> LocalCloud:
 
 
 def take(day: str | None = DAY, time_limit_s: float = 900.0) -> dict[str, Any]:
-    """Run the function for ``day``."""
+    """Run the function for ``day``, which is over: passes are made until two agree."""
     result: dict[str, Any] = run("snapshot", timer(day), time_limit_s=time_limit_s)
     return result
 
@@ -99,18 +98,17 @@ def test_every_row_is_there_once_and_the_manifest_proves_it(seeded: LocalCloud) 
         "source": "status",
         "day": DAY,
         "complete": True,
+        "agreed": True,
+        "sealed": False,
         "rows": 350,
         "pages": 4,
-        "passes": 1,
+        "passes": 2,
+        "requests": 8,
     }
     found = manifest()
-    assert (found["rows"], found["pages"], found["passes"], found["complete"], found["sealed"]) == (
-        350,
-        4,
-        1,
-        True,
-        False,
-    )
+    assert (found["rows"], found["pages"], found["passes"], found["requests"]) == (350, 4, 2, 8)
+    assert (found["complete"], found["agreed"], found["sealed"], found["sealed_at"]) == (True, True, False, None)
+    assert (found["gained"], found["missed"], found["changed"], found["unseen"]) == (0, 0, 0, 0.0)
     assert (found["v"], found["day"], found["source"], found["superseded"]) == (1, DAY, "status", [])
     parts = bucket(f"status/dt={DAY}/pass=1/")
     assert list(parts) == [part["key"] for part in found["parts"]]
@@ -122,9 +120,11 @@ def test_every_row_is_there_once_and_the_manifest_proves_it(seeded: LocalCloud) 
             part["rows"],
         )
     kept = records(f"status/dt={DAY}/pass=1/")
-    by_sdk = list(rows_by_sdk())
+    by_sdk = sorted(rows_by_sdk(), key=lambda row: (row["MessageId"], row["ToEmailAddress"]))
     assert len(by_sdk) == 350
     assert [{name: record["raw"][name] for name in row} for record, row in zip(kept, by_sdk, strict=True)] == by_sdk
+    times = [record["requested_at"] for record in kept]
+    assert (found["first_at"], found["last_at"]) == (min(times), max(times))
 
 
 def test_a_row_becomes_exactly_this_record(seeded: LocalCloud) -> None:
@@ -178,13 +178,13 @@ def test_the_manifest_is_written_last(seeded: LocalCloud, monkeypatch: pytest.Mo
     monkeypatch.setattr(seeded.cos, "dispatch", note)
     take()
     status = [path for path in written if path.startswith("/status/")]
-    assert [path.rpartition("/")[2] for path in status] == ["part-00000.jsonl", "manifest.json"]
+    assert [path.rpartition("/")[2] for path in status] == ["part-00000.jsonl", "manifest.json", "manifest.json"]
 
 
 def test_rows_are_cut_into_parts(seeded: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.snapshot.parts.ROWS_PER_PART", 120)
+    monkeypatch.setattr("functions.snapshot.merging.ROWS_PER_PART", 120)
     take()
-    assert [part["rows"] for part in manifest()["parts"]] == [200, 150]
+    assert [part["rows"] for part in manifest()["parts"]] == [120, 120, 110]
     assert len(records(f"status/dt={DAY}/pass=1/")) == 350
 
 
@@ -200,30 +200,48 @@ def test_the_last_page_is_found_without_a_total(rows: int, cloud: LocalCloud, st
     assert len({record["message_id"] for record in records(f"status/dt={DAY}/pass=1/")}) == rows
 
 
-def test_a_second_run_is_pass_two_and_old_parts_go_one_pass_later(seeded: LocalCloud) -> None:
+def test_a_pass_that_brings_something_new_replaces_parts_and_the_old_ones_go_half_an_hour_later(
+    seeded: LocalCloud,
+) -> None:
     """Readers of the older manifest still find what it names."""
     take()
     first = manifest()
     seeded.ses.seed(day=DAY, messages=50, tasks=0, seed=8)
-    assert told(take(), "status")["passes"] == 2
+    assert told(take(), "status")["passes"] == 4
     second = manifest()
-    assert (second["rows"], second["passes"]) == (400, 2)
+    assert (second["rows"], second["passes"], second["gained"]) == (400, 4, 0)
     assert second["superseded"] == [part["key"] for part in first["parts"]]
     kept = bucket(f"status/dt={DAY}/")
     assert all(
         hashlib.sha256(kept[part["key"]]).hexdigest() == part["sha256"] for part in first["parts"] + second["parts"]
     )
+    seeded.advance(1801)
     take()
     kept = bucket(f"status/dt={DAY}/")
-    assert [key.split("/")[2] for key in kept] == ["manifest.json", "pass=2", "pass=3"]
+    assert [key.split("/")[2] for key in kept] == ["manifest.json", "pass=3"]
+
+
+def test_a_pass_that_brings_nothing_new_writes_no_row(seeded: LocalCloud) -> None:
+    """Timers that are doubled, and who asks again by hand, leave the same bytes, but for times and counts."""
+    take()
+    first, before = bucket(f"status/dt={DAY}/"), manifest()
+    seeded.advance(3600)
+    take()
+    again, after = bucket(f"status/dt={DAY}/"), manifest()
+    assert {key: body for key, body in again.items() if key != MANIFEST} == {
+        key: body for key, body in first.items() if key != MANIFEST
+    }
+    differing = {name for name, value in after.items() if before[name] != value}
+    assert differing == {"passes", "phase_passes", "requests", "started_at", "finished_at", "digest"}
 
 
 def test_throttling_is_waited_out_and_the_day_is_complete(seeded: LocalCloud, stopwatch: Stopwatch) -> None:
     seeded.add_faults({"service": "ses", "action": "GetSendEmailStatus", "kind": "throttle", "times": 3})
     seeded.add_faults({"service": "sendcloud", "kind": "throttle", "times": 1})
-    assert take()["complete"] is True
-    assert manifest()["rows"] == 350
-    assert stopwatch.slept_s >= 3
+    result = take()
+    assert result["complete"] is True
+    assert (manifest()["rows"], told(result, "status")["requests"]) == (350, 8 + 3)
+    assert stopwatch.slept_s >= 1 + 2 + 4 + 60
 
 
 def test_an_upstream_that_stays_throttled_fails_its_own_part_alone(seeded: LocalCloud) -> None:
@@ -240,25 +258,27 @@ def test_an_upstream_that_stays_throttled_fails_its_own_part_alone(seeded: Local
 def test_time_that_is_nearly_up_leaves_the_old_manifest_standing(
     seeded: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run stops between two pages; what stood before stands, with all its parts."""
-    monkeypatch.setattr("functions.snapshot.parts.ROWS_PER_PART", 100)
+    """The run stops between two pages; what stood before stands, and nothing else is seen of the day."""
     take()
     before = bucket(f"status/dt={DAY}/")
+    seeded.ses.seed(day=DAY, messages=50, tasks=0, seed=8)
     asked: list[Any] = []
     dispatch = seeded.ses.dispatch
     monkeypatch.setattr(seeded.ses, "dispatch", lambda request: asked.append(request) or dispatch(request))
     monkeypatch.setattr(snapshot, "time_left", lambda *_, **__: lambda: 5.0 if len(asked) > 2 else 100.0)
     result = take()
     assert told(result, "status") == {"source": "status", "day": DAY, "complete": False, "why": "out of time"}
-    after = bucket(f"status/dt={DAY}/")
-    assert {key: after[key] for key in before} == before
-    assert any("/pass=2/" in key for key in after)
+    assert bucket(f"status/dt={DAY}/") == before
+    monkeypatch.undo()
+    asked.clear()
+    assert told(take(), "status")["rows"] == 400
 
 
 def test_a_run_that_starts_too_late_asks_no_upstream_and_writes_nothing(seeded: LocalCloud, calls: list[str]) -> None:
     result = take(time_limit_s=10.0)
     assert result["complete"] is False
-    assert set(calls) <= {"cos:GetObject"}
+    assert not any(call.startswith(("ses", "sendcloud")) for call in calls)
+    assert {key for key in bucket() if "/lease/" not in key} == set()
 
 
 def test_a_part_that_cos_refuses_is_an_incomplete_pass(seeded: LocalCloud) -> None:
@@ -314,9 +334,10 @@ def test_without_sendcloud_only_ses_is_asked(
 
 @pytest.mark.parametrize("event", ["snapshot/timer-empty.json", "snapshot/timer-day.json"])
 def test_the_timers_events(event: str, cloud: LocalCloud, stopwatch: Stopwatch) -> None:
-    """Without a message: yesterday and today of the account's zone."""
+    """Without a message: every day that SES still knows, the first time."""
     result = run("snapshot", load_event(event), time_limit_s=900)
-    assert result["days"] == (["2026-11-20"] if "day" in event else ["2026-11-19", "2026-11-20"])
+    every = [f"2026-10-{day}" for day in range(21, 32)] + [f"2026-11-{day:02d}" for day in range(1, 21)]
+    assert result["days"] == (["2026-11-20"] if "day" in event else every)
     assert result["complete"] is True
 
 
@@ -353,19 +374,3 @@ def test_missing_settings_are_all_named_at_once(
         run(function, timer(DAY))
     assert [problem.split()[0] for problem in caught.value.problems] == ["MAILTRAIL_BUCKET", "MAILTRAIL_REGION"]
     assert calls == []
-
-
-def test_two_runs_at_once_do_not_write_each_others_parts(seeded: LocalCloud) -> None:
-    """A hand-run snapshot beside the timer: each manifest names parts that are what it says."""
-    settings = snapshot_settings(os.environ)
-    store = Store(Place(*settings.credential, *settings.bucket))
-    first, second = (PassWriter(store, "status", DAY, "2026-11-20T00:00:00Z") for _ in range(2))
-    for number in range(3):
-        first.add([{"row": f"first {number}"}])
-        second.add([{"row": f"second {number}"}])
-    for writer, name in ((second, "second"), (first, "first")):
-        manifest = writer.finish("2026-11-20T00:01:00Z")
-        (part,) = manifest["parts"]
-        body = store.get(part["key"]) or b""
-        assert hashlib.sha256(body).hexdigest() == part["sha256"]
-        assert [json.loads(line)["row"] for line in body.splitlines()] == [f"{name} {number}" for number in range(3)]

@@ -66,6 +66,18 @@ def test_what_the_others_read():
     assert snapshot.sendcloud == ("https://api.sendcloud.net/apiv2", "user", "key")
     assert snapshot.ses == ("cn", "", "", 20.0)
     assert settings.snapshot_settings(SHARED).sendcloud.api_user == ""
+    assert (snapshot.share, snapshot.settle_s) == (1.0, 3 * 86400)
+    chosen = settings.snapshot_settings({**SHARED, "SNAPSHOT_SHARE": "62.5", "SNAPSHOT_SETTLE_DAYS": "0.5"})
+    assert (chosen.share, chosen.settle_s) == (0.625, 43200)
+
+
+@pytest.mark.parametrize("share", ["0", "101", "-1", "half", "1e2", "50%"])
+def test_a_share_that_is_no_percentage_is_named(share):
+    """All wrong numbers at once."""
+    wrong = {"SNAPSHOT_SHARE": share, "SNAPSHOT_SETTLE_DAYS": "26"}
+    assert [problem.split()[0] for problem in problems_of(settings.snapshot_settings, {**SHARED, **wrong})] == list(
+        wrong
+    )
     report = settings.report_settings({**SHARED, "COS_ENDPOINT": "http://127.0.0.1:9002", "MAILTRAIL_CLAIM": "append"})
     assert report.bucket[2:] == ("http://127.0.0.1:9002", "append")
     assert report.utc_offset_s == 8 * 3600

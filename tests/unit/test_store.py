@@ -15,7 +15,9 @@ import requests
 from qcloud_cos import CosClientError, CosServiceError
 
 from localcloud import defaults, mock_tencent
+from shared.trail import cos_client
 from shared.trail import store as store_module
+from shared.trail.cos_client import Bucket
 from shared.trail.store import APPEND, FORBID_OVERWRITE, Entry, Place, Store, StoreError
 from tests.unit.wire import HALF, answer, refused_port, serving
 
@@ -36,12 +38,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Pause in no time: the clock moves by what was asked for, which is kept. Start with cold connections."""
     asked: list[float] = []
     monkeypatch.setattr(store_module, "time", SimpleNamespace(sleep=asked.append, monotonic=lambda: sum(asked)))
-    store_module._client.cache_clear()
-    store_module._warm_session.cache_clear()
+    cos_client.bucket_of.cache_clear()
+    cos_client.warm_session.cache_clear()
     yield asked
-    store_module._warm_session().close()
-    store_module._client.cache_clear()
-    store_module._warm_session.cache_clear()
+    cos_client.warm_session().close()
+    cos_client.bucket_of.cache_clear()
+    cos_client.warm_session.cache_clear()
 
 
 @pytest.fixture
@@ -85,6 +87,55 @@ def test_what_is_put_is_got():
     store.delete("a/b.jsonl")
     store.delete("a/b.jsonl")
     assert store.get("a/b.jsonl") is None
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_part_is_got_by_where_it_starts():
+    """Fewer bytes where the object ends, none at its end and beyond, None when there is no object."""
+    store = Store(PLACE)
+    body = bytes(range(256))
+    store.put("a", body)
+    for start, length in ((0, 1), (0, 256), (0, 1000), (100, 56), (255, 1), (250, 100), (256, 1), (10**6, 10)):
+        assert store.get_range("a", start, length) == body[start : start + length]
+    store.put("empty", b"")
+    assert store.get_range("empty", 0, 10) == b""
+    assert store.get_range("nothing", 0, 10) is None
+
+
+def test_no_range_at_all_is_told(requested: list[tuple[str, Request]]):
+    """COS ignores bytes=5-4 and sends the whole object."""
+    for start, length in ((-1, 5), (0, 0), (5, -1)):
+        with pytest.raises(ValueError, match="no range"):
+            Store(PLACE).get_range("a", start, length)
+    assert requested == []
+
+
+def test_only_the_part_crosses_the_wire(cloud: LocalCloud, requested: list[tuple[str, Request]]):
+    """A range is asked for, and signed; a passing failure is tried again, and any other is told as get tells it."""
+    Store(PLACE).put("a", bytes(1000))
+    requested.clear()
+    fault(cloud, "error", "GetObject", status=503, times=1)
+    assert Store(PLACE).get_range("a", 10, 20) == bytes(20)
+    assert [request.headers["range"] for _, request in requested] == ["bytes=10-29"] * 2
+    assert "range" in requested[0][1].headers["authorization"].partition("q-header-list=")[2].partition("&")[0]
+    with pytest.raises(StoreError) as caught:
+        Store(PLACE._replace(bucket="elsewhere-1250000000")).get_range("a", 0, 1)
+    assert (caught.value.operation, caught.value.code) == ("get", "NoSuchBucket")
+
+
+@pytest.mark.parametrize("header", [b"Content-Range", b"content-range"])
+def test_a_part_that_breaks_off_is_read_again(header: bytes):
+    """Never a part of the part, whose end would look like that of the object."""
+    whole = b"HTTP/1.1 206 X\r\n%s: bytes 2-5/9\r\nContent-Length: 4\r\nConnection: close\r\n\r\npart" % header
+    with serving(whole[:-2], whole) as wire:
+        assert Store(local(wire.port)).get_range("a", 2, 4) == b"part"
+        assert len(wire.received) == 2
+
+
+def test_a_whole_object_is_not_taken_for_a_part_of_it():
+    """A server may ignore a range and answer 200 with everything (RFC 9110 §14.2)."""
+    with serving(answer(b"0123456789")) as wire:
+        assert Store(local(wire.port)).get_range("a", 2, 3) == b"234"
 
 
 def test_a_content_type_is_kept(requested: list[tuple[str, Request]]):
@@ -144,11 +195,11 @@ def test_a_list_that_says_truncated_without_a_marker_goes_on_from_its_last_key(m
     asked: list[str] = []
     item = {"Size": "1", "ETag": '"e"', "LastModified": "t"}
 
-    def page(_: Store, __: str, marker: str) -> dict[str, Any]:
+    def page(_: Bucket, __: str, marker: str) -> dict[str, Any]:
         asked.append(marker)
         return {"IsTruncated": "true", "Contents": [{"Key": "a", **item}]} if not marker else {"IsTruncated": "false"}
 
-    monkeypatch.setattr(Store, "_list", page)
+    monkeypatch.setattr(Bucket, "list_page", page)
     assert [entry.key for entry in Store(PLACE).iterate("")] == ["a"]
     assert asked == ["", "a"]
 
@@ -299,7 +350,7 @@ def test_a_very_long_trouble_does_not_overflow(cloud: LocalCloud, pauses: list[f
         if next(attempts, None) is not None:
             raise CosClientError("down")
 
-    monkeypatch.setattr(Store, "_put", fail)
+    monkeypatch.setattr(Bucket, "put", fail)
     Store(PLACE, lambda: 1e9).put("a", b"x")
     assert len(pauses) == 2000
 
@@ -354,11 +405,11 @@ def test_the_token_of_the_role_is_sent_and_signed(claim: str):
 def test_credentials_rotate_and_connections_stay(cloud: LocalCloud):
     """A new key is a new client over the same session; the old ones are let go."""
     del cloud
-    clients = {id(store_module._client(PLACE._replace(token=f"token-{number}"))) for number in range(3)}
-    assert len(clients) == 3
-    assert Store(PLACE)._client is Store(PLACE)._client
-    assert store_module._warm_session() is store_module._warm_session()
-    assert store_module._client.cache_info().maxsize == 4
+    buckets = {id(cos_client.bucket_of(PLACE._replace(token=f"token-{number}"))) for number in range(3)}
+    assert len(buckets) == 3
+    assert Store(PLACE)._bucket is Store(PLACE)._bucket
+    assert cos_client.warm_session() is cos_client.warm_session()
+    assert cos_client.bucket_of.cache_info().maxsize == 4
 
 
 def local(port: int) -> Place:
@@ -459,7 +510,7 @@ def test_the_environment_is_not_asked_for_proxies(monkeypatch: pytest.MonkeyPatc
         Store(local(wire.port)).put("a", b"x")
     assert not logging.getLogger("qcloud_cos.cos_client").isEnabledFor(logging.CRITICAL)
     assert os.environ["HTTP_PROXY"]
-    assert isinstance(store_module._warm_session(), requests.Session)
+    assert isinstance(cos_client.warm_session(), requests.Session)
 
 
 def test_a_place_does_not_show_its_keys():
@@ -487,7 +538,7 @@ def test_many_are_deleted_a_thousand_a_request(requested: list[tuple[str, Reques
 def test_one_that_was_not_deleted_is_told_and_tried_again(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch):
     """The answer is 200 all the same; what is left is deleted by the next attempt, what is refused is not."""
     answers = [{"Error": [{"Key": "a", "Code": "InternalError"}]}, {}]
-    client = store_module._client(PLACE)
+    client = cos_client.bucket_of(PLACE)._client
     asked: list[Any] = []
 
     def delete_objects(**given: Any) -> dict[str, Any]:
