@@ -81,4 +81,5 @@ def _reconciliations(work: Work) -> Iterator[tuple[str, float]]:
     for source in SOURCES:
         prefix = reconciled_prefix(source)
         for entry in work.store.iterate(prefix, after=prefix + oldest):
-            yield entry.key.removeprefix(prefix).removesuffix(".json"), epoch(entry.modified_at)
+            # Read by its key, and written before the report in the same run: what is older than the report is in it.
+            yield entry.key.removeprefix(prefix).removesuffix(".json"), epoch(entry.modified_at) - _OVERLAP_S
