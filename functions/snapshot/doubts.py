@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from functions.snapshot.pace import Pace
     from shared.upstream.ses import SesClient
 
-_SHARE = 0.25
+_SHARE = 0.4
 """Of the time left, what this may take: what is left is the next run's."""
 
 

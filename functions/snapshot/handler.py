@@ -50,7 +50,7 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
     early = desk._replace(time_left_s=lambda: left_s() - reserved_s)
     ses = _ses_client(settings, desk)
     pace = Pace(settings.ses.rate_per_s * settings.share, time_left_s=left_s)
-    doubts = settle_doubts(early, ses, pace)
+    doubts = settle_doubts(desk, ses, pace)
     taken: dict[tuple[str, str], dict[str, Any]] = {("tasks", ""): attempt_tasks(early, ses, pace)}
     for source, at in [(_sendcloud(settings, early.time_left_s), early), (_status(ses, pace), desk)]:
         for told in take_source(at, source, days) if source else ():

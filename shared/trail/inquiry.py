@@ -68,7 +68,9 @@ def look_into(desk: Desk, attempts: Sequence[Attempt], others: Iterable[Attempt]
     if not attempts:
         return []
     asked: _Asked = {}
-    rows = [_ask(desk, attempt, asked) for attempt in attempts]
+    half_s = desk.time_left_s() / 2  # the other half is for the events; who was not asked for has the next run
+    hurried = desk._replace(time_left_s=lambda: desk.time_left_s() - half_s)
+    rows = [_ask(hurried, attempt, asked) for attempt in attempts]
     seen = Sightings(attempts, {row.message_id for found in rows for row in found or ()})
     for event in _iter_events(desk, attempts):
         raw = {str(name).lower(): value for name, value in event["raw"].items()}

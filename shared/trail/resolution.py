@@ -75,6 +75,7 @@ def resolve_all(desk: Desk) -> dict[str, int]:
         counts["over"] = len(list(pool.map(lambda pair: _close(desk, *pair), over)))
         left = [pair for pair in told if pair not in over]
         waiting = [doubt for doubt, entry in left if entry is not None and is_in_doubt(entry, now=desk.now)]
+        waiting.sort(key=lambda doubt: doubt.attempt.at)
         verdicts = look_into(desk, [each.attempt for each in waiting], [doubt.attempt for doubt, _ in left])
         counts.update(pool.map(lambda pair: _settle_and_close(desk, *pair), zip(waiting, verdicts, strict=True)))
     return dict(counts)
