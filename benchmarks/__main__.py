@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import cold_start, compaction, expiry, handlers, localcloud, storm, webhook_load
+from benchmarks import cold_start, compaction, expiry, handlers, localcloud, sends, storm, webhook_load
 from benchmarks.goals import BenchmarkError, Goal
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[int], tuple[dict[str, Any], list[Goal]]]] = {
     "handlers": handlers.measure,
     "webhook_load": webhook_load.measure,
     "storm": storm.measure,
+    "sends": sends.measure,
     "compaction": compaction.measure,
     "expiry": expiry.measure,
 }

@@ -1,6 +1,8 @@
-"""Instances of the webhook as SCF has them: processes that take one event at a time, with connections of their own.
+"""Instances of a function as SCF has them: processes that take one event at a time, with connections of their own.
 
-    python -m benchmarks.webhook_worker <listening socket's descriptor> <seconds of one invocation> <instances> <logs>
+    python -m benchmarks.webhook_worker <listening socket> <seconds of one invocation> <instances> <logs> <function>
+
+``listening socket``: its descriptor; ``function``: ``webhook`` or ``send``.
 
 One process imports the function, as a warm pool of the platform does, and forks the instances, which share the socket.
 The settings are its environment; what an instance prints goes to a file of its own in the folder ``logs``. At the start
@@ -10,6 +12,7 @@ whatever it is doing) and replaced; it answers with the new process id. The end 
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import signal
@@ -17,24 +20,31 @@ import socket
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from functions.webhook.handler import main_handler
 from localcloud.exchange import Request
 from localcloud.gateway.events import Incoming, build_apigw_event
 from localcloud.gateway.replies import build_reply
 from localcloud.gateway.runtime import Outcome
 from shared.edge.clock import clock
 
-ROUTE = "/webhook/{provider}/{secret}"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Handler = Callable[[dict[str, Any], dict[str, Any]], Any]
+
+ROUTES = {"webhook": "/webhook/{provider}/{secret}", "send": "/send", "key": "/send/{key}"}
 
 
 class Connection:
     """A sender's connection: each request on it becomes an event, as the gateway would send it."""
 
-    def __init__(self, connection: socket.socket, address: tuple[str, int], time_limit_s: float) -> None:
+    def __init__(
+        self, handler: Handler, connection: socket.socket, address: tuple[str, int], time_limit_s: float
+    ) -> None:
+        self._handler = handler
         self._socket = connection
         self._address = address
         self._time_limit_s = time_limit_s
@@ -45,9 +55,9 @@ class Connection:
     def serve(self) -> None:
         """Answer until the other side closes. Raises OSError when it breaks off."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        parser = httptools.HttpRequestParser(self)
+        self._parser = httptools.HttpRequestParser(self)
         while data := self._socket.recv(1 << 16):
-            parser.feed_data(data)
+            self._parser.feed_data(data)
 
     def on_url(self, url: bytes) -> None:
         """Begin a request."""
@@ -64,22 +74,31 @@ class Connection:
 
     def on_message_complete(self) -> None:
         """Invoke the function and answer."""
-        request = Request("POST", self._headers.get("host", ""), self._path, "", self._headers, bytes(self._body))
-        provider, _, secret = self._path.removeprefix("/webhook/").partition("/")
-        parameters = {"provider": provider, "secret": secret}
-        incoming = Incoming(request, ROUTE, parameters, str(uuid.uuid4()), self._address, 0, clock({})())
+        method = self._parser.get_method().decode()
+        request = Request(method, self._headers.get("host", ""), self._path, "", self._headers, bytes(self._body))
+        route, parameters = _route(self._path)
+        incoming = Incoming(request, route, parameters, str(uuid.uuid4()), self._address, 0, clock({})())
         context = {"request_id": str(uuid.uuid4()), "time_limit_in_ms": round(self._time_limit_s * 1000)}
-        value: Any = main_handler(build_apigw_event(incoming), context)
+        value: Any = self._handler(build_apigw_event(incoming), context)
         reply = build_reply(Outcome(context["request_id"], value), "apigw")
         head = [f"HTTP/1.1 {reply.status} ", f"Content-Length: {len(reply.body)}"]
         head += [f"{name}: {text}" for name, text in reply.headers]
         self._socket.sendall("\r\n".join([*head, "", ""]).encode() + reply.body)
 
 
+def _route(path: str) -> tuple[str, dict[str, str]]:
+    first, _, rest = path.removeprefix("/").partition("/")
+    if first == "webhook":
+        provider, _, secret = rest.partition("/")
+        return ROUTES["webhook"], {"provider": provider, "secret": secret}
+    return (ROUTES["key"], {"key": rest}) if rest else (ROUTES["send"], {})
+
+
 class Instances:
     """The processes, by their place."""
 
-    def __init__(self, listener: socket.socket, time_limit_s: float, logs: Path) -> None:
+    def __init__(self, handler: Handler, listener: socket.socket, time_limit_s: float, logs: Path) -> None:
+        self._handler = handler
         self._listener = listener
         self._time_limit_s = time_limit_s
         self._logs = logs
@@ -116,14 +135,15 @@ class Instances:
             connection, address = self._listener.accept()
             with connection:
                 try:
-                    Connection(connection, address, self._time_limit_s).serve()
+                    Connection(self._handler, connection, address, self._time_limit_s).serve()
                 except OSError:  # the sender has gone
                     continue
 
 
-def main(descriptor: int, time_limit_s: float, count: int, logs: Path) -> None:
+def main(descriptor: int, time_limit_s: float, count: int, logs: Path, function: str) -> None:
     """Run until standard input ends."""
-    instances = Instances(socket.socket(fileno=descriptor), time_limit_s, logs)
+    handler = importlib.import_module(f"functions.{function}.handler").main_handler
+    instances = Instances(handler, socket.socket(fileno=descriptor), time_limit_s, logs)
     print(*(instances.start(place) for place in range(count)), flush=True)
     try:
         for line in sys.stdin:
@@ -134,4 +154,4 @@ def main(descriptor: int, time_limit_s: float, count: int, logs: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5])

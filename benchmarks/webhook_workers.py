@@ -1,4 +1,4 @@
-"""Webhook instances behind one port, each a process of its own, and somebody who kills them at random."""
+"""Instances of a function behind one port, each a process of its own, and somebody who kills them at random."""
 
 from __future__ import annotations
 
@@ -31,11 +31,20 @@ class Workers:
     connection until that ends, so senders may keep as many open as there are instances.
     """
 
-    def __init__(self, count: int, environment: Mapping[str, str], logs: Path, *, time_limit_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        count: int,
+        environment: Mapping[str, str],
+        logs: Path,
+        *,
+        time_limit_s: float = 10.0,
+        function: str = "webhook",
+    ) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
         descriptor = self._socket.fileno()
+        arguments = map(str, (descriptor, time_limit_s, count, logs, function))
         self._process = subprocess.Popen(
-            (sys.executable, "-m", "benchmarks.webhook_worker", *map(str, (descriptor, time_limit_s, count, logs))),
+            (sys.executable, "-m", "benchmarks.webhook_worker", *arguments),
             cwd=ROOT,
             env={"PATH": os.environ.get("PATH", ""), **environment},
             stdin=subprocess.PIPE,
@@ -87,7 +96,7 @@ class Workers:
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
         if not line:
             self.close()
-            raise BenchmarkError("the webhook's instances do not start, or have died")
+            raise BenchmarkError("the instances do not start, or have died")
         return line
 
     def __enter__(self) -> Self:

@@ -1,7 +1,8 @@
 """What has served its time goes: old Idempotency-Keys, used tokens, counts of refusals, leases.
 
 The ledger is keyed by hash, so no listing shows its old keys first: it is walked from end to end, once a day at most,
-as far as the time of each run goes. Running twice changes nothing; after a death the next run goes on before it.
+as far as the time of each run goes. Running twice changes nothing; after a death the next run goes on before it. On its
+way it notes claims that nobody settled (dead_claims.py).
 
 A key of the ledger goes as a whole, when all its objects are old. No prefix of the deletions may bring an old answer
 back, leave a new one in doubt or let a mail out twice, so:
@@ -23,6 +24,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.report.dates import DAY_S, shifted
+from functions.report.dead_claims import dead_claim, note_dead_claim
 from shared.trail.layout import (
     EXPIRY_KEY,
     LEDGER_PREFIX,
@@ -114,15 +116,15 @@ def _walk(work: Work, now: float) -> dict[str, Any]:
     state = json.loads(work.store.get(EXPIRY_KEY) or b"{}")
     if state.get("finished_at"):
         if 0 <= now - epoch(state["walk_started_at"]) < DAY_S:
-            return {"walk": "done today", "keys": 0, "objects": 0}
+            return {"walk": "done today", "keys": 0, "objects": 0, "in_doubt": 0}
         state = {}
-    state = {"v": VERSION, "walk_started_at": iso(now), "after": "", "keys": 0, "objects": 0, **state}
-    keys, objects = state["keys"], state["objects"]
+    state = {"v": VERSION, "walk_started_at": iso(now), "after": "", "keys": 0, "objects": 0, "in_doubt": 0, **state}
+    before = {name: state[name] for name in ("keys", "objects", "in_doubt")}
     try:
         state["finished_at"] = iso(now) if _expire_keys(work, state, now) else None
     finally:
         work.store.put(EXPIRY_KEY, encode_line(state), content_type="application/json")
-    told = {"keys": state["keys"] - keys, "objects": state["objects"] - objects}
+    told = {name: state[name] - number for name, number in before.items()}
     return {"walk": "finished" if state["finished_at"] else "goes on", **told}
 
 
@@ -136,6 +138,8 @@ def _expire_keys(work: Work, state: dict[str, Any], now: float) -> bool:
             some = list(itertools.islice(keys, AT_ONCE))
             if not some:
                 return True
+            dead = [(key.sha256, number) for key in some if (number := dead_claim(key.objects, now)) is not None]
+            state["in_doubt"] += sum(pool.map(lambda claim: note_dead_claim(work, *claim), dead))
             old = [key for key in some if key.has_old(now)]
             closed = [key for key in pool.map(_closer(work.store, now), old) if key is not None]
             state["objects"] += _delete(work.store, closed)

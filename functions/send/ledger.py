@@ -12,6 +12,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared.trail.evidence import Attempt, attempt_of, own_message_id
 from shared.trail.layout import abandoned_key, claim_key, outcome_key
 from shared.trail.ledger import (
     ABANDONED,
@@ -21,18 +22,19 @@ from shared.trail.ledger import (
     SENT,
     UNCERTAIN,
     Entry,
+    is_in_doubt,
     look_up,
     may_follow,
 )
-from shared.trail.records import VERSION, content_hash, encode_line, iso
+from shared.trail.records import VERSION, content_hash, encode_line, epoch, iso
 from shared.trail.store import Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
-    "EXPIRING", "KEY", "KEY_RULE", "REFUSED", "SENT", "UNCERTAIN", "Claim", "ClaimInDoubtError", "Entry", "key_hash",
-    "look_up", "settle", "take_claim",
+    "CLAIMED", "EXPIRING", "KEY", "KEY_RULE", "REFUSED", "SENT", "UNCERTAIN", "Addressed", "Claim", "ClaimInDoubtError",
+    "Entry", "attempt_in", "is_in_doubt", "key_hash", "look_up", "settle", "take_claim",
 ]  # fmt: skip
 KEY = re.compile(r"(?=.{1,256}$)[\x20-\x2e\x30-\x7e]+(/[\x20-\x2e\x30-\x7e]+)*")
 KEY_RULE = "1 to 256 printable ASCII characters, no slash at either end and none beside another"
@@ -46,12 +48,24 @@ class ClaimInDoubtError(StoreError):
     """Nothing was sent, but a claim may have been written that nobody can settle."""
 
 
+class Addressed(NamedTuple):
+    """What a claim remembers of its mail, to ask SES for it should nobody hear what came of it: SES finds by address.
+
+    ``sender`` is a bare address; ``message_id``: the caller's own.
+    """
+
+    sender: str
+    recipients: list[str]
+    message_id: str | None
+
+
 class Claim(NamedTuple):
-    """The right to send once."""
+    """The right to send once, and what marks the mail as this claim's."""
 
     key_sha256: str
     generation: int
     body_sha256: str
+    attempt: Attempt
 
 
 def key_hash(key: str) -> str:
@@ -60,7 +74,13 @@ def key_hash(key: str) -> str:
 
 
 def take_claim(
-    store: Store, key_sha256: str, body: Mapping[str, Any], *, at: float, check_time: Callable[[], None]
+    store: Store,
+    key_sha256: str,
+    body: Mapping[str, Any],
+    addressed: Addressed,
+    *,
+    at: float,
+    check_time: Callable[[], None],
 ) -> Claim | Entry:
     """Take the right to send, or return the entry that stands in the way. Raises StoreError.
 
@@ -73,14 +93,15 @@ def take_claim(
         check_time()
         # The nonce makes each claimant's bytes its own: a late acknowledgement is told from a rival by them.
         nonce = secrets.token_hex(8)
-        line = {"v": VERSION, "at": iso(at), "state": CLAIMED, "body_sha256": body_sha256, "nonce": nonce}
+        marks = _marks_of(key_sha256, generation, nonce, addressed)
+        line = {"v": VERSION, "at": iso(at), "state": CLAIMED, "body_sha256": body_sha256, "nonce": nonce, **marks}
         try:
             created = store.create_if_absent(claim_key(key_sha256, generation), encode_line(line))
         except StoreError as error:
             _abandon(store, key_sha256, generation, nonce, may_exist=error.unanswered)
             raise
         if created:
-            return Claim(key_sha256, generation, body_sha256)
+            return Claim(key_sha256, generation, body_sha256, attempt_of(key_sha256, generation, marks, at))
         entry = look_up(store, key_sha256)
         if entry is not None and not _gives_way(entry, body_sha256, at):
             return entry
@@ -88,6 +109,22 @@ def take_claim(
         if entry is not None and following == generation:
             return entry._replace(state=EXPIRING)  # a claim of the key's earlier life is in the way: it goes in time
         generation = following
+
+
+def attempt_in(entry: Entry, key_sha256: str) -> Attempt:
+    """Return what the newest claim of a key remembers of its attempt."""
+    return attempt_of(key_sha256, entry.generation, entry.claim, epoch(entry.claim["at"]))
+
+
+def _marks_of(key_sha256: str, generation: int, nonce: str, addressed: Addressed) -> dict[str, Any]:
+    """Make what the mail carries, so that an event of it proves this claim's: with the nonce, it tells nothing else."""
+    reference = hashlib.sha256(f"mailtrail-attempt\n{key_sha256}\n{generation}\n{nonce}".encode()).hexdigest()[:32]
+    return {
+        "reference": reference,
+        "smtp_message_id": addressed.message_id or own_message_id(reference, addressed.sender),
+        "sender": addressed.sender,
+        "recipients": addressed.recipients,
+    }
 
 
 def _gives_way(entry: Entry, body_sha256: str, now: float) -> bool:

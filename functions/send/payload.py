@@ -15,8 +15,10 @@ CALLBACK_HEADER = "X-Tencentcloudses-Cb-Custom"
 """Headers of this prefix come back in every callback (vendor page of 2025-10-30)."""
 
 
-def build_payload(mail: Mail, languages: Mapping[str, str], callback_token: str = "") -> dict[str, Any]:
-    """Return SendEmail's parameters; what the caller left out is left out."""
+def build_payload(
+    mail: Mail, languages: Mapping[str, str], callback_token: str = "", message_id: str = ""
+) -> dict[str, Any]:
+    """Return SendEmail's parameters; what the caller left out is left out. ``message_id``: if there is none."""
     headers = {**mail.headers, **({CALLBACK_HEADER: callback_token} if callback_token else {})}
     payload: dict[str, Any] = {
         "FromEmailAddress": mail.sender,
@@ -30,7 +32,7 @@ def build_payload(mail: Mail, languages: Mapping[str, str], callback_token: str 
         "Attachments": [{"FileName": a.filename, "Content": a.content} for a in mail.attachments],
         "Unsubscribe": languages[mail.unsubscribe] if mail.unsubscribe else None,
         "TriggerType": 1 if mail.transactional else None,
-        "SmtpMessageId": mail.message_id,
+        "SmtpMessageId": mail.message_id or message_id or None,
         # The format is not documented; a JSON object is what callers in the wild send.
         "SmtpHeaders": json.dumps(headers, ensure_ascii=False) if headers else None,
         "HeaderFrom": mail.header_from,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from functions.send import ledger
+from functions.send import doubt, ledger
 from functions.send.addresses import bare_address
-from functions.send.submit import submit, take_token_refusal
+from functions.send.submit import Marks, submit, take_token_refusal
 from shared.edge.http_event import Problem
 from shared.edge.log import log
 from shared.trail.layout import CALLBACK_TOKEN_REFUSED_KEY, send_key
-from shared.trail.records import VERSION, Send, content_hash, day_of, encode_line, epoch, iso
+from shared.trail.records import VERSION, content_hash, day_of, encode_line, iso
 from shared.trail.store import Store, StoreError
 from shared.upstream.errors import UNKNOWN
 
@@ -28,8 +28,6 @@ TIME_TO_REMEMBER_S = 2.0
 """Seconds that the trail may take once SES has answered: the caller waits for an answer that is known."""
 TIME_TO_NOTE_S = 0.5
 """Seconds that the caller waits, once in an instance's life, for what only the report wants to know."""
-LONGEST_LIFE_S = 900
-"""Seconds that a function can live at most; a claim without an outcome that is older is nobody's any more."""
 
 
 class Office(NamedTuple):
@@ -47,6 +45,10 @@ class Office(NamedTuple):
             detail = "the trail took too long; nothing was sent"
             raise Problem(503, "out_of_time", detail, retry_safe=True, retry_after_s=1)
 
+    def spare_s(self) -> float:
+        """Return the seconds that there are to wait before SendEmail is called."""
+        return self.time_left_s() - TIME_FOR_SES_S
+
     def briefly(self) -> Store:
         """Return the store for what follows SES's answer: with retries, but not for long."""
         return self.store.within(TIME_TO_REMEMBER_S)
@@ -58,11 +60,11 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     Raises Problem for every refusal and for an outcome that nobody knows.
     """
     if not key:
-        answer = _send(office, mail, reference=secrets.token_hex(16))
+        answer = _send(office, mail, Marks(secrets.token_hex(16)))
         _keep(office, mail, answer, key_sha256=None)
         _note_token_refusal(office)
         return answer
-    claim = ledger.take_claim(office.store, ledger.key_hash(key), body, at=office.clock(), check_time=office.check_time)
+    claim = _take_claim(office, mail, body, ledger.key_hash(key))
     if isinstance(claim, ledger.Entry):
         return _answer_again(claim, body, office.clock())
     answer = _send_claimed(office, mail, claim)
@@ -72,12 +74,30 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     return answer
 
 
+def _take_claim(office: Office, mail: Mail, body: Mapping[str, Any], key_sha256: str) -> ledger.Claim | ledger.Entry:
+    """Take the right to send; where a claim in doubt stands in the way, look into that first."""
+    addressed = ledger.Addressed(bare_address(mail.sender), mail.recipients, mail.message_id)
+
+    def take() -> ledger.Claim | ledger.Entry:
+        return ledger.take_claim(
+            office.store, key_sha256, body, addressed, at=office.clock(), check_time=office.check_time
+        )
+
+    claim = take()
+    if isinstance(claim, ledger.Claim) or not ledger.is_in_doubt(claim, now=office.clock()):
+        return claim
+    is_same = claim.claim["body_sha256"] == content_hash(body)
+    return take() if is_same and doubt.look_into(office, key_sha256, claim, _line(mail, key_sha256)) else claim
+
+
 def _send_claimed(office: Office, mail: Mail, claim: ledger.Claim) -> dict[str, Any]:
     try:
-        answer = _send(office, mail, reference=claim.key_sha256[:32])
+        answer = _send(office, mail, Marks(claim.attempt.reference, claim.attempt.smtp_message_id))
     except Problem as problem:
-        state = ledger.UNCERTAIN if problem.extra.get("outcome") == UNKNOWN else ledger.REFUSED
-        _settle(office, claim, state, _problem_members(problem))
+        is_unknown = problem.extra.get("outcome") == UNKNOWN
+        _settle(office, claim, ledger.UNCERTAIN if is_unknown else ledger.REFUSED, _problem_members(problem))
+        if is_unknown:
+            doubt.note(office, claim.attempt, _line(mail, claim.key_sha256))
         raise
     _settle(office, claim, ledger.SENT, answer)
     return answer
@@ -103,9 +123,10 @@ def _answer_again(entry: ledger.Entry, body: Mapping[str, Any], now: float) -> d
         told = entry.answer
         extra = {"duplicate": True, **({"upstream": told["upstream"]} if told.get("upstream") else {})}
         raise Problem(told["status"], told["code"], told["detail"], errors=told.get("errors"), extra=extra)
-    if entry.state == ledger.UNCERTAIN or now - epoch(entry.claim["at"]) > LONGEST_LIFE_S:
+    if ledger.is_in_doubt(entry, now=now):
         detail = "the first attempt got no answer from SES; the mail may have been sent, so it is not sent again"
-        raise Problem(409, "outcome_uncertain", detail, extra={"outcome": UNKNOWN})
+        after_s = doubt.retry_after_s(entry, now)
+        raise Problem(409, "outcome_uncertain", detail, retry_after_s=after_s, extra={"outcome": UNKNOWN})
     raise Problem(409, "in_flight", "another request with this key is being served", retry_safe=True, retry_after_s=2)
 
 
@@ -115,9 +136,9 @@ def _problem_members(problem: Problem) -> dict[str, Any]:
     return {**members, **upstream, "retry_safe": problem.retry_safe, "errors": problem.errors}
 
 
-def _send(office: Office, mail: Mail, *, reference: str) -> dict[str, Any]:
+def _send(office: Office, mail: Mail, marks: Marks) -> dict[str, Any]:
     office.check_time()
-    accepted, warnings = submit(office.ses, office.settings, mail, reference)
+    accepted, warnings = submit(office.ses, office.settings, mail, marks, spare_s=office.spare_s)
     answer: dict[str, Any] = {
         "message_id": accepted.message_id,
         "request_id": accepted.request_id,
@@ -127,22 +148,24 @@ def _send(office: Office, mail: Mail, *, reference: str) -> dict[str, Any]:
     return {**answer, "warnings": warnings} if warnings else answer
 
 
-def _keep(office: Office, mail: Mail, answer: Mapping[str, Any], *, key_sha256: str | None) -> None:
-    """Write the line of an accepted send. The mail is out, so a failure here is logged, never answered."""
-    now = office.clock()
-    message_id, request_id = answer["message_id"], answer["request_id"]
-    line: Send = {
-        "v": VERSION,
-        "message_id": message_id,
-        "request_id": request_id,
+def _line(mail: Mail, key_sha256: str | None) -> dict[str, Any]:
+    """Return the line of a send, as far as it is known before SES has answered."""
+    return {
         "key_sha256": key_sha256,
         "sender": bare_address(mail.sender),
         "recipients": mail.recipients,
         "template_id": mail.template_id,
         "subject": mail.subject,
         "metadata": mail.metadata,
-        "accepted_at": iso(now),
     }
+
+
+def _keep(office: Office, mail: Mail, answer: Mapping[str, Any], *, key_sha256: str | None) -> None:
+    """Write the line of an accepted send. The mail is out, so a failure here is logged, never answered."""
+    now = office.clock()
+    message_id, request_id = answer["message_id"], answer["request_id"]
+    told = {"v": VERSION, "message_id": message_id, "request_id": request_id}
+    line = {**told, **_line(mail, key_sha256), "accepted_at": iso(now)}
     try:
         office.briefly().put(send_key(day_of(now, office.settings.utc_offset_s), message_id), encode_line(line))
     except StoreError as error:

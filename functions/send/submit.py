@@ -1,9 +1,10 @@
-"""The one call to SES, with our callback token when it fits and is taken, and what its refusal means to the caller."""
+"""The call to SES, with our token and Message-Id where they are taken, and what its refusal means to the caller."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from functions.send.attempts import call_again
 from functions.send.payload import CALLBACK_HEADER, build_payload
 from shared.edge.http_event import Problem
 from shared.edge.log import log
@@ -12,6 +13,8 @@ from shared.upstream.signing import build_callback_token
 from shared.upstream.sites import SITES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from functions.send.request import Mail
     from shared.edge.settings import SendSettings
     from shared.upstream.ses import Accepted, SesClient
@@ -36,7 +39,9 @@ LONGEST_HEADER_LINE = 998
 """Octets of a header line, RFC 5322 section 2.1.1."""
 
 _REFUSES_AN_EXTRA = frozenset({"InvalidParameter", "InvalidParameterValue", "UnknownParameter", "UnsupportedOperation"})
-_extras_refused = False
+TOKEN, MESSAGE_ID = "SmtpHeaders", "SmtpMessageId"
+_refused: set[str] = set()
+"""Our extras that SES has refused, by the parameter that carries them, for as long as the instance is warm."""
 _unwritten: list[TokenRefusal] = []
 
 
@@ -47,6 +52,13 @@ class TokenRefusal(NamedTuple):
     request_id: str
 
 
+class Marks(NamedTuple):
+    """What ties events to this attempt: the reference in our token, and a Message-Id, empty to leave it to SES."""
+
+    reference: str
+    message_id: str = ""
+
+
 class Submitted(NamedTuple):
     """What SES accepted, and what went without one of our extras."""
 
@@ -54,28 +66,55 @@ class Submitted(NamedTuple):
     warnings: list[str]
 
 
-def submit(ses: SesClient, settings: SendSettings, mail: Mail, reference: str) -> Submitted:
-    """Call SendEmail; when our token is what SES refuses, once more without it: a mail never fails for an extra.
+def submit(
+    ses: SesClient, settings: SendSettings, mail: Mail, marks: Marks, *, spare_s: Callable[[], float]
+) -> Submitted:
+    """Call SendEmail; without what is ours and SES refuses, once more: a mail never fails for an extra.
 
-    Raises Problem for every refusal and for an outcome that nobody knows.
+    ``spare_s``: seconds that there are to wait for what passes. Raises Problem for every refusal and for an outcome
+    that nobody knows.
     """
-    global _extras_refused  # noqa: PLW0603 - remembered for as long as the instance is warm
     languages = SITES[settings.ses.site].unsubscribe
-    token = _callback_token(settings, mail, reference)
-    try:
+    extras = _extras(settings, mail, marks)
+    blamed: dict[str, UpstreamError] = {}
+    while True:
+        payload = build_payload(mail, languages, extras.get(TOKEN, ""), extras.get(MESSAGE_ID, ""))
         try:
-            accepted = ses.send_email(build_payload(mail, languages, token))
+            accepted = call_again(lambda payload=payload: ses.send_email(payload), spare_s=spare_s)  # type: ignore[misc]
+            break
         except UpstreamError as error:
-            if not token or error.code not in _REFUSES_AN_EXTRA:
-                raise
-            accepted, token = ses.send_email(build_payload(mail, languages)), ""
-            _extras_refused = True
-            _unwritten.append(TokenRefusal(error.code, error.request_id))
-            log("WARNING", "callback token refused by SES", code=error.code)
-    except UpstreamError as error:
-        raise _problem_of(error) from error
-    lost = bool(mail.metadata) and not token
+            name = _blame(error, extras)
+            if not name:
+                raise _problem_of(error) from error
+            del extras[name]
+            blamed[name] = error
+    _remember(blamed)
+    lost = bool(mail.metadata) and TOKEN not in extras
     return Submitted(accepted, ["metadata will not come back in events; it is in the line of the send"] * lost)
+
+
+def _extras(settings: SendSettings, mail: Mail, marks: Marks) -> dict[str, str]:
+    """Return what the mail carries for us, by parameter, in the order in which it may be spared."""
+    message_id = "" if mail.message_id else marks.message_id
+    found = {MESSAGE_ID: message_id, TOKEN: _callback_token(settings, mail, marks.reference)}
+    return {name: value for name, value in found.items() if value and name not in _refused}
+
+
+def _blame(error: UpstreamError, extras: Mapping[str, str]) -> str:
+    """Return which of our extras SES may have refused: the one that it names, or the first one; or none."""
+    if error.code not in _REFUSES_AN_EXTRA:
+        return ""
+    return next((name for name in extras if name in error.message), next(iter(extras), ""))
+
+
+def _remember(blamed: Mapping[str, UpstreamError]) -> None:
+    """Note what the mail went without. It is not tried again while this instance is warm."""
+    for name, error in blamed.items():
+        _refused.add(name)
+        what = "callback token refused by SES" if name == TOKEN else "message id refused by SES"
+        log("WARNING", what, code=error.code)
+    if refusal := blamed.get(TOKEN):
+        _unwritten.append(TokenRefusal(refusal.code, refusal.request_id))
 
 
 def take_token_refusal() -> TokenRefusal | None:
@@ -85,7 +124,7 @@ def take_token_refusal() -> TokenRefusal | None:
 
 def _callback_token(settings: SendSettings, mail: Mail, reference: str) -> str:
     """Build the token, or none: without a key, when SES refused it before, or when it does not fit a header line."""
-    if _extras_refused or not settings.token_keys:
+    if TOKEN in _refused or not settings.token_keys:
         return ""
     token = build_callback_token(settings.token_keys[0], reference, mail.recipients, mail.metadata)
     return token if len(f"{CALLBACK_HEADER}: {token}") <= LONGEST_HEADER_LINE else ""

@@ -113,9 +113,14 @@ def parse_echo(account: Account, params: Params) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower().startswith(ECHO_PREFIX)}
 
 
-def parse_smtp_message_id(params: Params) -> str:
-    """Read SmtpMessageId (the Message-Id header); empty means that SES makes one."""
+def parse_smtp_message_id(account: Account, params: Params) -> str:
+    """Read SmtpMessageId (the Message-Id header) by the account's switch; empty means that SES makes one."""
     text = params.text_or("SmtpMessageId", "")
+    mode = account.switches.smtp_message_id
+    if not text or mode == "ignore":
+        return ""
+    if mode == "refuse":
+        raise ApiError("InvalidParameterValue", "`SmtpMessageId` is not supported.")
     if len(text) > SUBJECT_LIMIT_CHARS or _CONTROL.search(text):
         raise ApiError("InvalidParameterValue", "`SmtpMessageId` is not a header value.")
     return text

@@ -57,7 +57,7 @@ def send_email(account: Account, params: Params) -> dict[str, Any]:
         content.template_id,
         params.values,
         parse_echo(account, params),
-        parse_smtp_message_id(params),
+        parse_smtp_message_id(account, params),
     )
     now = account.clock.now()
     with account.database.transaction():

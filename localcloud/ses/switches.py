@@ -33,6 +33,11 @@ class Switches:
         "SmtpHeaders as a JSON object of texts, whose format is not documented",
         ("accept", "refuse", "ignore"),
     )
+    smtp_message_id: Literal["accept", "refuse", "ignore"] = _switch(
+        "accept",
+        "SmtpMessageId: taken, refused, or SES's own in its place",
+        ("accept", "refuse", "ignore"),
+    )
     senders: Literal["any", "created"] = _switch(
         "any",
         "send from any address of a verified domain, or only from those of CreateEmailAddress",

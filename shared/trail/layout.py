@@ -40,6 +40,16 @@ def abandoned_key(key_sha256: str, generation: int, nonce: str) -> str:
     return f"ledger/send/{key_sha256}/abandoned-{generation}-{nonce}.json"
 
 
+def resolved_key(key_sha256: str, generation: int) -> str:
+    """Return the key that says what was found out of that generation's claim; created only if absent."""
+    return f"ledger/send/{key_sha256}/resolved-{generation}.json"
+
+
+def uncertain_key(day: str, key_sha256: str, generation: int) -> str:
+    """Return the key that says that nobody knows what came of a claim of ``day``."""
+    return f"{UNCERTAIN_PREFIX}dt={day}/{key_sha256}-{generation}.json"
+
+
 def event_key(day: str, hour: str, sha256: str) -> str:
     """Return the key of the events of one callback that fall into one hour."""
     return f"events/dt={day}/hour={hour}/{sha256}.jsonl"
@@ -201,3 +211,4 @@ LAST_TASKS_KEY = "state/snapshot/tasks.json"
 SUPPRESSION_PREFIX = "suppression/"
 APPLIED_PREFIX = "state/report/suppression/"
 LEDGER_PREFIX = "ledger/send/"
+UNCERTAIN_PREFIX = "state/send/uncertain/"

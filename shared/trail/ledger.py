@@ -2,6 +2,7 @@
 
     claim-<n>.json              who may send; generations have no gaps
     outcome-<n>.json            what came of it
+    resolved-<n>.json           what was found out of it when nobody had heard (evidence.py); made only if absent
     abandoned-<n>-<nonce>.json  that it was never used
 
 A key expires (functions/report/expiry.py) by an ``expiring`` claim, made like any other, so that nobody goes on from
@@ -15,7 +16,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.trail.generations import find_newest
-from shared.trail.layout import abandoned_key, claim_key, outcome_key
+from shared.trail.layout import abandoned_key, claim_key, outcome_key, resolved_key
 from shared.trail.records import epoch
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ UNCERTAIN = "uncertain"
 EXPIRING = "expiring"
 ABANDONED: dict[str, Any] = {"state": REFUSED, "answer": {"retry_safe": True, "code": "trail_unavailable"}}
 """What a claim amounts to whose maker gave up before SES was called."""
+LONGEST_LIFE_S = 900
+"""Seconds that a function can live at most; a claim without an outcome that is older is nobody's any more."""
 LONGEST_EXPIRING_S = 1800
 """Seconds after which who made an ``expiring`` claim is dead for sure: a function lives 900 at most, clocks differ."""
 LEFT_OVER_S = 86400
@@ -76,7 +79,15 @@ def look_up(store: Store, key_sha256: str) -> Entry | None:
     outcome = json.loads(store.get(outcome_key(key_sha256, generation)) or b"{}")
     if not outcome and store.get(abandoned_key(key_sha256, generation, line["nonce"])):
         outcome = ABANDONED
+    if outcome.get("state", UNCERTAIN) == UNCERTAIN:
+        outcome = json.loads(store.get(resolved_key(key_sha256, generation)) or b"{}") or outcome
     return Entry(generation, outcome.get("state", CLAIMED), line, outcome.get("answer", {}))
+
+
+def is_in_doubt(entry: Entry, *, now: float) -> bool:
+    """Whether nobody knows what came of the newest claim, nor will be told by who made it."""
+    is_dead = entry.state == CLAIMED and now - epoch(entry.claim["at"]) > LONGEST_LIFE_S
+    return is_dead or entry.state == UNCERTAIN
 
 
 def may_follow(entry: Entry, *, now: float) -> bool:

@@ -105,13 +105,17 @@ class SesClient:
             raise_for(NOT_JSON, code="no_message_id", request_id=request_id)
         return Accepted(message_id, request_id)
 
-    def get_send_email_status(self, day: str, *, offset: int, limit: int = PAGE_ROWS) -> list[dict[str, Any]]:
+    def get_send_email_status(
+        self, day: str, *, offset: int, limit: int = PAGE_ROWS, recipient: str = ""
+    ) -> list[dict[str, Any]]:
         """Return one page of a day's status rows; a short page is the last one (there is no total).
 
-        ``day``: YYYY-MM-DD in the account's zone, 30 days back at most.
+        ``day``: YYYY-MM-DD in the account's zone, 30 days back at most. ``recipient``: whose rows, all when empty.
         Source: https://www.tencentcloud.com/document/api/1084/39502.
         """
-        payload = {"RequestDate": day, "Offset": offset, "Limit": limit}
+        payload: dict[str, Any] = {"RequestDate": day, "Offset": offset, "Limit": limit}
+        if recipient:
+            payload["ToEmailAddress"] = recipient
         return read_rows(self.call("GetSendEmailStatus", payload), "EmailStatusList")
 
     def list_send_tasks(self, *, offset: int, limit: int = PAGE_ROWS) -> TaskPage:

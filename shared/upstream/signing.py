@@ -233,6 +233,15 @@ def parse_callback_token(keys: Iterable[str], token: str) -> CallbackToken:
     return CallbackToken(fields["r"], frozenset(pieces), fields["m"])
 
 
+def callback_reference(token: str) -> str:
+    """Return the reference in a token, unverified; empty when it has none. For what was verified when it came."""
+    try:
+        reference = json.loads(_from_base64url(token.partition(".")[0]))["r"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return reference if isinstance(reference, str) else ""
+
+
 def is_callback_token(text: str) -> bool:
     """Whether ``text`` has the shape of a token, whoever signed it, or begins as ours do, however it goes on."""
     return text.startswith(_TOKEN_START) or _TOKEN_SHAPE.fullmatch(text) is not None

@@ -210,7 +210,7 @@ def test_a_refusal_of_something_else_is_not_blamed_on_the_token(cloud: LocalClou
     )
     assert send(VALID).status == 502
     assert calls.count("ses:SendEmail") == 2
-    assert submit._extras_refused is False
+    assert submit._refused == set()
     assert send(VALID).status == 202
     assert token_of(request_of(cloud))
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.send import attempts
+from functions.send.attempts import MOST
 from localcloud.exchange import Response
-from shared.upstream.errors import RULES, UNKNOWN, rule_for
+from shared.upstream.errors import RULES, UNKNOWN, UpstreamRefused, rule_for
 from shared.upstream.ses import SesClient
 from tests.event_files import load_event
 from tests.handlers import VALID, ask, bucket, send
@@ -39,6 +41,12 @@ EXPECTED = {
     "FailedOperation.SomethingNew": (502, "upstream_failed", False, None),
     "NeverHeardOf.Code": (502, "upstream_unlisted", False, None),
 }
+SOON_OVER = {
+    "RequestLimitExceeded",
+    "RequestLimitExceeded.UinLimitExceeded",
+    "FailedOperation.ServiceNotAvailable",
+}
+"""What took no effect and is worth another call; everything else is answered with what to do."""
 LEFT_OPEN = {"InternalError", "FailedOperation", "FailedOperation.SomethingNew", "NeverHeardOf.Code"}
 
 
@@ -58,7 +66,7 @@ def test_a_refusal_is_told_in_our_words_with_theirs_beside(code: str, cloud: Loc
     assert answer.body["upstream"]["code"] == code
     assert answer.body["upstream"]["request_id"]
     assert answer.body.get("outcome") == ("unknown" if code in LEFT_OPEN else None)
-    assert calls.count("ses:SendEmail") == 1
+    assert calls.count("ses:SendEmail") == (MOST if code in SOON_OVER else 1)
     assert bucket("sends/") == {}
 
 
@@ -164,3 +172,28 @@ def test_a_late_answer_is_no_answer(cloud: LocalCloud, calls: list[str], monkeyp
     assert (answer.status, answer.body["outcome"]) == (504, "unknown")
     assert calls.count("ses:SendEmail") == 1
     assert len(cloud.messages()) == 1
+
+
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "FailedOperation.ServiceNotAvailable"])
+def test_a_refusal_that_is_over_in_a_moment_is_not_the_callers_matter(
+    code: str, cloud: LocalCloud, calls: list[str]
+) -> None:
+    refuse(cloud, code, times=MOST - 1)
+    assert send(VALID).status == 202
+    assert calls.count("ses:SendEmail") == MOST
+    assert len(cloud.messages()) == 1
+
+
+def test_pauses_differ_from_caller_to_caller_and_end_with_the_time_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(attempts.time, "sleep", pauses.append)
+
+    def refused() -> None:
+        raise UpstreamRefused(rule_for("RequestLimitExceeded"), code="RequestLimitExceeded")
+
+    for spare_s in (10.0, 10.0, 0.05):
+        with pytest.raises(UpstreamRefused):
+            attempts.call_again(refused, spare_s=lambda spare_s=spare_s: spare_s)
+    assert len(pauses) == 2 * (MOST - 1), "none where there is no time for one"
+    assert len(set(pauses)) == len(pauses)
+    assert all(attempts.PAUSE_S / 2 <= pause_s <= attempts.PAUSE_S * MOST for pause_s in pauses)

@@ -49,7 +49,7 @@ ANSWERS = {path: text for path, text in _answers().items() if path.startswith(("
 
 def drive(path: str, monkeypatch: pytest.MonkeyPatch, *before: str) -> tuple[Answer, dict[str, bytes], int]:
     """Run ``path`` (after ``before``) in a cloud of its own: the answer, the bucket, how many mails went out."""
-    monkeypatch.setattr(submit, "_extras_refused", False)
+    monkeypatch.setattr(submit, "_refused", set())
     monkeypatch.setattr(webhook, "refusals", Refusals())
     with mock_tencent(ses_rate_per_s=0) as cloud:
         cloud.move_to(NOW)
@@ -66,6 +66,7 @@ def without_ids(value: Any) -> Any:
     text = re.sub(r"qcloudses-30-1250000000-date-20261120161\d+-[0-9a-f]{12}", "MESSAGE", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "REQUEST", text)
     text = re.sub(r"2026-11-20T08:1\d:\d\d(\.\d+)?Z", "NOW", text)
+    text = re.sub(r'((reference[\\": ]+)|<mt\.)[0-9a-f]{32}', r"\1REFERENCE", text)
     return re.sub(r'(nonce[\\": ]+|instance[\\": ]+|refused/dt=2026-11-20/)[0-9a-f]{16}', r"\1NONCE", text)
 
 
