@@ -25,11 +25,10 @@ settings.load_profile("mailtrail")
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
     """Open a fresh LocalCloud at ``NOW``, without limits of rate; fresh instances of ``send`` and ``webhook`` with it."""
-    from functions.send import submit  # noqa: PLC0415 - most tests need no function
+    from functions.send import extras  # noqa: PLC0415 - most tests need no function
     from functions.webhook import handler, refusals  # noqa: PLC0415 - most tests need no function
 
-    monkeypatch.setattr(submit, "_extras_refused", False)
-    monkeypatch.setattr(submit, "_unwritten", [])
+    monkeypatch.setattr(extras, "learnt", extras.Learnt())
     monkeypatch.setattr(handler, "refusals", refusals.Refusals())
     with mock_tencent(ses_rate_per_s=0) as opened:
         opened.move_to(NOW)

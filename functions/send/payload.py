@@ -11,13 +11,10 @@ if TYPE_CHECKING:
 
     from functions.send.request import Mail
 
-CALLBACK_HEADER = "X-Tencentcloudses-Cb-Custom"
-"""Headers of this prefix come back in every callback (vendor page of 2025-10-30)."""
 
-
-def build_payload(mail: Mail, languages: Mapping[str, str], callback_token: str = "") -> dict[str, Any]:
-    """Return SendEmail's parameters; what the caller left out is left out."""
-    headers = {**mail.headers, **({CALLBACK_HEADER: callback_token} if callback_token else {})}
+def build_payload(mail: Mail, languages: Mapping[str, str], our_headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return SendEmail's parameters; what the caller left out is left out. ``our_headers``: see ``extras.py``."""
+    headers = {**mail.headers, **our_headers}
     payload: dict[str, Any] = {
         "FromEmailAddress": mail.sender,
         "Subject": mail.subject,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.send import ledger
 from functions.send.addresses import bare_address
-from functions.send.submit import submit, take_token_refusal
+from functions.send.extras import take_refusal
+from functions.send.submit import submit
 from shared.edge.http_event import Problem
 from shared.edge.log import log
-from shared.trail.layout import CALLBACK_TOKEN_REFUSED_KEY, send_key
+from shared.trail.layout import send_key
 from shared.trail.records import VERSION, Send, content_hash, day_of, encode_line, epoch, iso
 from shared.trail.store import Store, StoreError
 from shared.upstream.errors import UNKNOWN
@@ -60,7 +61,7 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     if not key:
         answer = _send(office, mail, reference=secrets.token_hex(16))
         _keep(office, mail, answer, key_sha256=None)
-        _note_token_refusal(office)
+        _note_refusal(office)
         return answer
     claim = ledger.take_claim(office.store, ledger.key_hash(key), body, at=office.clock(), check_time=office.check_time)
     if isinstance(claim, ledger.Entry):
@@ -68,7 +69,7 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     answer = _send_claimed(office, mail, claim)
     # After the outcome: without that the key stays in doubt, without this line a report lacks one send.
     _keep(office, mail, answer, key_sha256=claim.key_sha256)
-    _note_token_refusal(office)
+    _note_refusal(office)
     return answer
 
 
@@ -117,7 +118,7 @@ def _problem_members(problem: Problem) -> dict[str, Any]:
 
 def _send(office: Office, mail: Mail, *, reference: str) -> dict[str, Any]:
     office.check_time()
-    accepted, warnings = submit(office.ses, office.settings, mail, reference)
+    accepted, warnings = submit(office.ses, office.settings, mail, reference, at=office.clock())
     answer: dict[str, Any] = {
         "message_id": accepted.message_id,
         "request_id": accepted.request_id,
@@ -149,14 +150,15 @@ def _keep(office: Office, mail: Mail, answer: Mapping[str, Any], *, key_sha256: 
         log("ERROR", "send not kept", message_id=message_id, request_id=request_id, code=error.code)
 
 
-def _note_token_refusal(office: Office) -> None:
-    """Tell the report when SES has just refused our token. The mail is out and kept; a failure here is logged."""
-    refusal = take_token_refusal()
-    if refusal is None:
+def _note_refusal(office: Office) -> None:
+    """Tell the report when SES has just refused a header of ours. The mail is out and kept; a failure is logged."""
+    noted = take_refusal()
+    if noted is None:
         return
+    key, refusal = noted
     line = {"v": VERSION, "at": iso(office.clock()), **refusal._asdict()}
     store = office.store.within(TIME_TO_NOTE_S)
     try:
-        store.put(CALLBACK_TOKEN_REFUSED_KEY, encode_line(line), content_type="application/json")
+        store.put(key, encode_line(line), content_type="application/json")
     except StoreError as error:
-        log("WARNING", "token refusal not noted", code=error.code)
+        log("WARNING", "refusal of a header not noted", code=error.code)

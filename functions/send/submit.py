@@ -1,17 +1,18 @@
-"""The one call to SES, with our callback token when it fits and is taken, and what its refusal means to the caller."""
+"""The one call to SES, with the headers that we add where it takes them, and what its refusal means to the caller."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from functions.send.payload import CALLBACK_HEADER, build_payload
+from functions.send.extras import TOKEN, UNSUBSCRIBE, headers_of_ours, submit_with
+from functions.send.payload import build_payload
 from shared.edge.http_event import Problem
-from shared.edge.log import log
 from shared.upstream.errors import UNKNOWN, UpstreamError
-from shared.upstream.signing import build_callback_token
 from shared.upstream.sites import SITES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from functions.send.request import Mail
     from shared.edge.settings import SendSettings
     from shared.upstream.ses import Accepted, SesClient
@@ -32,20 +33,6 @@ FIELD_OF = {
 }
 """The member of the request that a refusal of SES is about."""
 
-LONGEST_HEADER_LINE = 998
-"""Octets of a header line, RFC 5322 section 2.1.1."""
-
-_REFUSES_AN_EXTRA = frozenset({"InvalidParameter", "InvalidParameterValue", "UnknownParameter", "UnsupportedOperation"})
-_extras_refused = False
-_unwritten: list[TokenRefusal] = []
-
-
-class TokenRefusal(NamedTuple):
-    """What SES answered to the header that carries our token: its code, and the request that it refused."""
-
-    code: str
-    request_id: str
-
 
 class Submitted(NamedTuple):
     """What SES accepted, and what went without one of our extras."""
@@ -54,41 +41,25 @@ class Submitted(NamedTuple):
     warnings: list[str]
 
 
-def submit(ses: SesClient, settings: SendSettings, mail: Mail, reference: str) -> Submitted:
-    """Call SendEmail; when our token is what SES refuses, once more without it: a mail never fails for an extra.
+def submit(ses: SesClient, settings: SendSettings, mail: Mail, reference: str, *, at: float) -> Submitted:
+    """Call SendEmail; when a header of ours is what SES refuses, once more without: a mail never fails for an extra.
 
-    Raises Problem for every refusal and for an outcome that nobody knows.
+    ``at``: epoch seconds. Raises Problem for every refusal and for an outcome that nobody knows.
     """
-    global _extras_refused  # noqa: PLW0603 - remembered for as long as the instance is warm
     languages = SITES[settings.ses.site].unsubscribe
-    token = _callback_token(settings, mail, reference)
+    wanted = headers_of_ours(settings, mail, reference, at=at)
     try:
-        try:
-            accepted = ses.send_email(build_payload(mail, languages, token))
-        except UpstreamError as error:
-            if not token or error.code not in _REFUSES_AN_EXTRA:
-                raise
-            accepted, token = ses.send_email(build_payload(mail, languages)), ""
-            _extras_refused = True
-            _unwritten.append(TokenRefusal(error.code, error.request_id))
-            log("WARNING", "callback token refused by SES", code=error.code)
+        accepted, carried = submit_with(wanted, lambda ours: ses.send_email(build_payload(mail, languages, ours)))
     except UpstreamError as error:
         raise _problem_of(error) from error
-    lost = bool(mail.metadata) and not token
-    return Submitted(accepted, ["metadata will not come back in events; it is in the line of the send"] * lost)
+    return Submitted(accepted, list(_warnings(mail, wanted, carried)))
 
 
-def take_token_refusal() -> TokenRefusal | None:
-    """Return what this instance has learned of our token and nobody has written down yet, once."""
-    return _unwritten.pop() if _unwritten else None
-
-
-def _callback_token(settings: SendSettings, mail: Mail, reference: str) -> str:
-    """Build the token, or none: without a key, when SES refused it before, or when it does not fit a header line."""
-    if _extras_refused or not settings.token_keys:
-        return ""
-    token = build_callback_token(settings.token_keys[0], reference, mail.recipients, mail.metadata)
-    return token if len(f"{CALLBACK_HEADER}: {token}") <= LONGEST_HEADER_LINE else ""
+def _warnings(mail: Mail, wanted: Iterable[str], carried: Iterable[str]) -> Iterator[str]:
+    if mail.metadata and TOKEN not in carried:
+        yield "metadata will not come back in events; it is in the line of the send"
+    if UNSUBSCRIBE in wanted and UNSUBSCRIBE not in carried:
+        yield "the mail went out without List-Unsubscribe, which SES did not take"
 
 
 def _problem_of(error: UpstreamError) -> Problem:

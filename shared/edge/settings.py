@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SendSettings(NamedTuple):
-    """What ``send`` needs."""
+    """What ``send`` needs. ``unsubscribe_url``: before ``/unsubscribe/…`` in the links of mails; empty: no links."""
 
     credential: CredentialSettings
     bucket: BucketSettings
@@ -24,6 +24,7 @@ class SendSettings(NamedTuple):
     utc_offset_s: int
     send_keys: tuple[str, ...]
     token_keys: tuple[str, ...]
+    unsubscribe_url: str
 
 
 class WebhookSettings(NamedTuple):
@@ -75,7 +76,8 @@ def send_settings(environ: Mapping[str, str]) -> SendSettings:
             reader.ses(),
             reader.utc_offset_s(),
             reader.secrets("SEND_KEYS", required=True),
-            reader.secrets("TOKEN_KEY"),
+            reader.secrets("TOKEN_KEY", required=bool(environ.get("UNSUBSCRIBE_URL"))),
+            reader.public_url("UNSUBSCRIBE_URL"),
         )
     )
 

@@ -179,6 +179,8 @@ def applied_key(day: str) -> str:
 
 CALLBACK_TOKEN_REFUSED_KEY = "state/send/callback-token-refused.json"  # noqa: S105 - a key of the bucket
 """Says that SES refused the header that carries our token, and when; its events are stored unverified."""
+UNSUBSCRIBE_REFUSED_KEY = "state/send/unsubscribe-refused.json"
+"""Says that SES refused the headers List-Unsubscribe and List-Unsubscribe-Post, and when."""
 EXPIRY_KEY = "state/report/expiry.json"
 """How far the walk over what expires has come."""
 LAST_TASKS_KEY = "state/snapshot/tasks.json"

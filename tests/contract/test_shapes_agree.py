@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.send import submit
+from functions.send import extras
 from functions.webhook import handler as webhook
 from functions.webhook.refusals import Refusals
 from localcloud import mock_tencent
@@ -49,7 +49,7 @@ ANSWERS = {path: text for path, text in _answers().items() if path.startswith(("
 
 def drive(path: str, monkeypatch: pytest.MonkeyPatch, *before: str) -> tuple[Answer, dict[str, bytes], int]:
     """Run ``path`` (after ``before``) in a cloud of its own: the answer, the bucket, how many mails went out."""
-    monkeypatch.setattr(submit, "_extras_refused", False)
+    monkeypatch.setattr(extras, "learnt", extras.Learnt())
     monkeypatch.setattr(webhook, "refusals", Refusals())
     with mock_tencent(ses_rate_per_s=0) as cloud:
         cloud.move_to(NOW)

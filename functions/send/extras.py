@@ -1,0 +1,137 @@
+"""The headers that we add to a mail, and what happens when SES does not take them.
+
+Nobody documents which names SmtpHeaders may have, so SES may refuse one, both or none of ours. A mail never fails for
+them: what is refused goes out without any, once, and a warm instance remembers which set it was. The next mails try
+less, so that after three at most it is known which header it was, and no mail costs more than one call in vain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from functions.send.addresses import bare_address
+from shared.edge.log import log
+from shared.trail.layout import CALLBACK_TOKEN_REFUSED_KEY, UNSUBSCRIBE_REFUSED_KEY
+from shared.upstream.errors import UpstreamError
+from shared.upstream.signing import build_callback_token
+from shared.upstream.unsubscribe_token import Unsubscribe, build_unsubscribe_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from functions.send.request import Mail
+    from shared.edge.settings import SendSettings
+
+    Extras = Mapping[str, Mapping[str, str]]
+
+T = TypeVar("T")
+
+CALLBACK_HEADER = "X-Tencentcloudses-Cb-Custom"
+"""Headers of this prefix come back in every callback (vendor page of 2025-10-30)."""
+LONGEST_HEADER_LINE = 998
+"""Octets of a header line, RFC 5322 section 2.1.1."""
+TOKEN, UNSUBSCRIBE = "callback token", "List-Unsubscribe"
+_NOTED_AT = {TOKEN: CALLBACK_TOKEN_REFUSED_KEY, UNSUBSCRIBE: UNSUBSCRIBE_REFUSED_KEY}
+_REFUSES_AN_EXTRA = frozenset({"InvalidParameter", "InvalidParameterValue", "UnknownParameter", "UnsupportedOperation"})
+
+
+class Refusal(NamedTuple):
+    """What SES answered to a header of ours: its code, and the request that it refused."""
+
+    code: str
+    request_id: str
+
+
+class Learnt:
+    """What a warm instance knows of SES: which sets of extras it refused, and of that what nobody has written down."""
+
+    def __init__(self) -> None:
+        self.refused: dict[frozenset[str], Refusal] = {}
+        self._unwritten: list[tuple[str, Refusal]] = []
+
+    def choose(self, wanted: frozenset[str]) -> frozenset[str]:
+        """Return the most of ``wanted`` that SES may take: what holds a set that was refused is refused as well."""
+        candidates = (wanted, wanted & {TOKEN}, wanted & {UNSUBSCRIBE})
+        fit = (some for some in candidates if not any(refused <= some for refused in self.refused))
+        return next(fit, frozenset())
+
+    def note_refused(self, extras: frozenset[str], refusal: Refusal) -> None:
+        """Remember that SES refused a mail with these, and took it without any."""
+        self.refused[extras] = refusal
+        if len(extras) == 1:
+            self._unwritten.append((next(iter(extras)), refusal))
+
+    def note_taken(self, extras: frozenset[str]) -> None:
+        """Draw the conclusion: of a refused pair whose one half is taken, it was the other."""
+        for pair, refusal in list(self.refused.items()):
+            other = pair - extras
+            if len(other) == 1 and len(pair) == 2 and other not in self.refused:
+                self.note_refused(other, refusal)
+
+    def take_unwritten(self) -> tuple[str, Refusal] | None:
+        """Return a refusal, and the key in the bucket under which it is to be written."""
+        if not self._unwritten:
+            return None
+        extra, refusal = self._unwritten.pop()
+        return _NOTED_AT[extra], refusal
+
+
+learnt = Learnt()
+"""This instance's."""
+
+
+def take_refusal() -> tuple[str, Refusal] | None:
+    """Return the key in the bucket and what is to be written there of what this instance has learnt, once."""
+    return learnt.take_unwritten()
+
+
+def headers_of_ours(settings: SendSettings, mail: Mail, reference: str, *, at: float) -> Extras:
+    """Return the headers of each extra that this mail is to carry. ``at``: epoch seconds."""
+    found = {TOKEN: _callback_token(settings, mail, reference), UNSUBSCRIBE: _unsubscribe(settings, mail, at)}
+    return {name: headers for name, headers in found.items() if headers}
+
+
+def submit_with(extras: Extras, call: Callable[[dict[str, str]], T]) -> tuple[T, frozenset[str]]:
+    """Call with the headers of ``extras``, and once more without when they are what SES refuses.
+
+    Returns what the call returned and the extras that went with it. Raises UpstreamError.
+    """
+    chosen = learnt.choose(frozenset(extras))
+    try:
+        answer = call({name: value for extra in sorted(chosen) for name, value in extras[extra].items()})
+    except UpstreamError as error:
+        if not chosen or error.code not in _REFUSES_AN_EXTRA:
+            raise
+        answer = call({})
+        learnt.note_refused(chosen, Refusal(error.code, error.request_id))
+        log("WARNING", "headers refused by SES", headers=sorted(chosen), code=error.code)
+        return answer, frozenset()
+    learnt.note_taken(chosen)
+    return answer, chosen
+
+
+def _callback_token(settings: SendSettings, mail: Mail, reference: str) -> dict[str, str]:
+    """Build the token's header, or none: without a key, or when it does not fit a line."""
+    if not settings.token_keys:
+        return {}
+    token = build_callback_token(settings.token_keys[0], reference, mail.recipients, mail.metadata)
+    return _if_it_fits({CALLBACK_HEADER: token})
+
+
+def _unsubscribe(settings: SendSettings, mail: Mail, at: float) -> dict[str, str]:
+    """Build the two headers of RFC 8058 (https://www.rfc-editor.org/rfc/rfc8058#section-3.1), or none.
+
+    A link is one person's, so a mail to several has none; a code or a receipt is nothing to unsubscribe from; who
+    gives headers of their own has a list of their own.
+    """
+    own = any(name.lower() in ("list-unsubscribe", "list-unsubscribe-post") for name in mail.headers)
+    if not settings.unsubscribe_url or mail.transactional or own or len(mail.recipients) != 1:
+        return {}
+    wish = Unsubscribe(mail.recipients[0], bare_address(mail.sender).rpartition("@")[2], max(0, int(at)))
+    token = build_unsubscribe_token(settings.token_keys[0], wish)
+    link = f"<{settings.unsubscribe_url}/unsubscribe/{token}>"
+    return _if_it_fits({"List-Unsubscribe": link, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"})
+
+
+def _if_it_fits(headers: dict[str, str]) -> dict[str, str]:
+    return headers if all(len(f"{n}: {v}") <= LONGEST_HEADER_LINE for n, v in headers.items()) else {}
