@@ -17,6 +17,7 @@ from functions.report.maintenance import Attempts, maintain, work_on
 from functions.report.numbers import iter_table, read_day
 from functions.report.page import build_csv, build_page
 from functions.report.suppression import apply_day
+from functions.report.unsubscribes import apply_unsubscribes
 from shared.edge.clock import clock, time_left
 from shared.edge.log import log
 from shared.edge.settings import report_settings
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from functions.report.maintenance import Work
 
-STEPS = (("compaction", compact), ("expiry", expire))
+STEPS = (("unsubscribes", apply_unsubscribes), ("compaction", compact), ("expiry", expire))
 """What is done for the bucket after the reports, in this order, in the time left."""
 
 

@@ -98,14 +98,14 @@ def _cause(error: Exception) -> _Cause:
         return _again("trail_unavailable", 5, operation=error.operation, code=error.code)
     if isinstance(error, SettingsError):
         return _again("misconfigured", 60, code="misconfigured")
-    return _again("unexpected", 60, code="unexpected", error=type(error).__name__, place=_place(error))
+    return _again("unexpected", 60, code="unexpected", error=type(error).__name__, place=place_of(error))
 
 
 def _again(problem_code: str, after_s: int, **fields: str) -> _Cause:
     return _Cause(problem_code, after_s, fields)
 
 
-def _place(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """Tell where it was raised, innermost last: files and lines, none of the values that a traceback may quote."""
     places, step = [], error.__traceback__
     while step is not None:

@@ -59,11 +59,12 @@ class SnapshotSettings(NamedTuple):
 
 
 class ReportSettings(NamedTuple):
-    """What ``report`` needs."""
+    """What ``report`` needs. ``blacklist``: the SES that is told who unsubscribed by a link; None: none is."""
 
     credential: CredentialSettings
     bucket: BucketSettings
     utc_offset_s: int
+    blacklist: SesSettings | None
 
 
 def send_settings(environ: Mapping[str, str]) -> SendSettings:
@@ -139,4 +140,5 @@ def snapshot_settings(environ: Mapping[str, str]) -> SnapshotSettings:
 def report_settings(environ: Mapping[str, str]) -> ReportSettings:
     """Read what ``report`` needs. Raises SettingsError."""
     reader = Reader(environ)
-    return reader.done(ReportSettings(reader.credential(), reader.bucket(), reader.utc_offset_s()))
+    blacklist = reader.ses() if reader.is_on("UNSUBSCRIBE_BLACKLIST") else None
+    return reader.done(ReportSettings(reader.credential(), reader.bucket(), reader.utc_offset_s(), blacklist))

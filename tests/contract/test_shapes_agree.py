@@ -66,6 +66,7 @@ def without_ids(value: Any) -> Any:
     text = re.sub(r"qcloudses-30-1250000000-date-20261120161\d+-[0-9a-f]{12}", "MESSAGE", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "REQUEST", text)
     text = re.sub(r"2026-11-20T08:1\d:\d\d(\.\d+)?Z", "NOW", text)
+    text = re.sub(r"unsubscribed/[0-9a-f]{64}", "NOTE", text)  # named by its content, which has the time
     return re.sub(r'(nonce[\\": ]+|instance[\\": ]+|refused/dt=2026-11-20/)[0-9a-f]{16}', r"\1NONCE", text)
 
 
