@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html.parser
 import json
 import re
@@ -57,6 +59,8 @@ def test_the_page_tells_nobody_where_it_was(cloud: LocalCloud) -> None:
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert "form-action 'self'; base-uri 'none'; frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
+        style = answer.body.partition("<style>")[2].partition("</style>")[0]
+        assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
         assert not re.search(r"<script|\bon\w+=|\b(src|href|action)=|url\(|@import", answer.body)
         assert not {"Set-Cookie", "Location"} & set(answer.headers)
         assert 'name="viewport"' in answer.body

@@ -81,6 +81,17 @@ def test_an_address_that_no_link_could_begin_with_is_named(wrong):
     assert problem.startswith("UNSUBSCRIBE_URL ")
 
 
+def test_ses_is_told_of_unsubscribes_only_when_somebody_says_so():
+    """Off unless it says on; what SES needs is read only then."""
+    assert settings.report_settings({**SHARED, "SES_SITE": "mars"}).blacklist is None
+    on = {**SHARED, "UNSUBSCRIBE_BLACKLIST": "on"}
+    assert settings.report_settings({**on, "SES_SITE": "intl"}).blacklist == ("intl", "", "", 20.0)
+    assert problems_of(settings.report_settings, {**on, "SES_SITE": "mars"}) == ["SES_SITE must be one of cn, intl"]
+    assert problems_of(settings.report_settings, {**SHARED, "UNSUBSCRIBE_BLACKLIST": "yes"}) == [
+        "UNSUBSCRIBE_BLACKLIST must be one of off, on"
+    ]
+
+
 def test_what_the_others_read():
     """Optional things are empty when they are absent."""
     webhook = settings.webhook_settings(WEBHOOK)
