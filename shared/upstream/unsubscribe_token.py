@@ -12,6 +12,7 @@ address can be told. Nothing expires: people click in old mail. A key that is no
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,6 +68,7 @@ def parse_unsubscribe_token(keys: Iterable[str], token: str) -> Unsubscribe:
     return Unsubscribe(address, sender_domain, int.from_bytes(found[:_TIME_BYTES], "big"))
 
 
+@functools.lru_cache(maxsize=16)  # the same few for as long as an instance lives, and half the work of a token
 def _keys(key: str) -> tuple[bytes, bytes]:
     """Derive one key for the tag and one for the stream; the labels keep them apart from what else the key makes."""
     return (
