@@ -1,12 +1,14 @@
 """The headers that we add to a mail, and what happens when SES does not take them.
 
 Nobody documents which names SmtpHeaders may have, so SES may refuse one, both or none of ours. A mail never fails for
-them: what is refused goes out without any, once, and a warm instance remembers which set it was. The next mails try
-less, so that after three at most it is known which header it was, and no mail costs more than one call in vain.
+them: it goes out without, the link spared first and our token last, and a warm instance remembers which sets were
+refused. What holds a refused set is not tried again, and of a set that is taken once one header is left out, that one
+was at fault; so after two mails it is known which they were.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from functions.send.addresses import bare_address
@@ -31,6 +33,8 @@ CALLBACK_HEADER = "X-Tencentcloudses-Cb-Custom"
 LONGEST_HEADER_LINE = 998
 """Octets of a header line, RFC 5322 section 2.1.1."""
 TOKEN, UNSUBSCRIBE = "callback token", "List-Unsubscribe"
+SPARED = (UNSUBSCRIBE, TOKEN)
+"""The order in which they are left out: what is known the least first, what events are proven by last."""
 _NOTED_AT = {TOKEN: CALLBACK_TOKEN_REFUSED_KEY, UNSUBSCRIBE: UNSUBSCRIBE_REFUSED_KEY}
 _REFUSES_AN_EXTRA = frozenset({"InvalidParameter", "InvalidParameterValue", "UnknownParameter", "UnsupportedOperation"})
 
@@ -51,21 +55,23 @@ class Learnt:
 
     def choose(self, wanted: frozenset[str]) -> frozenset[str]:
         """Return the most of ``wanted`` that SES may take: what holds a set that was refused is refused as well."""
-        candidates = (wanted, wanted & {TOKEN}, wanted & {UNSUBSCRIBE})
+        named = [name for name in reversed(SPARED) if name in wanted]
+        sizes = range(len(named), 0, -1)
+        candidates = (frozenset(some) for size in sizes for some in itertools.combinations(named, size))
         fit = (some for some in candidates if not any(refused <= some for refused in self.refused))
         return next(fit, frozenset())
 
     def note_refused(self, extras: frozenset[str], refusal: Refusal) -> None:
-        """Remember that SES refused a mail with these, and took it without any."""
+        """Remember that SES refused a mail with these, and took it with less."""
         self.refused[extras] = refusal
         if len(extras) == 1:
             self._unwritten.append((next(iter(extras)), refusal))
 
     def note_taken(self, extras: frozenset[str]) -> None:
-        """Draw the conclusion: of a refused pair whose one half is taken, it was the other."""
-        for pair, refusal in list(self.refused.items()):
-            other = pair - extras
-            if len(other) == 1 and len(pair) == 2 and other not in self.refused:
+        """Draw the conclusion: of a refused set that is taken but for one, it was that one."""
+        for refused, refusal in list(self.refused.items()):
+            other = refused - extras
+            if len(other) == 1 and other not in self.refused:
                 self.note_refused(other, refusal)
 
     def take_unwritten(self) -> tuple[str, Refusal] | None:
@@ -92,20 +98,24 @@ def headers_of_ours(settings: SendSettings, mail: Mail, reference: str, *, at: f
 
 
 def submit_with(extras: Extras, call: Callable[[dict[str, str]], T]) -> tuple[T, frozenset[str]]:
-    """Call with the headers of ``extras``, and once more without when they are what SES refuses.
+    """Call with the headers of ``extras``, and again with one extra less for as long as they are what SES refuses.
 
     Returns what the call returned and the extras that went with it. Raises UpstreamError.
     """
     chosen = learnt.choose(frozenset(extras))
-    try:
-        answer = call({name: value for extra in sorted(chosen) for name, value in extras[extra].items()})
-    except UpstreamError as error:
-        if not chosen or error.code not in _REFUSES_AN_EXTRA:
-            raise
-        answer = call({})
-        learnt.note_refused(chosen, Refusal(error.code, error.request_id))
-        log("WARNING", "headers refused by SES", headers=sorted(chosen), code=error.code)
-        return answer, frozenset()
+    refusals: dict[frozenset[str], Refusal] = {}
+    while True:
+        try:
+            answer = call({name: value for extra in sorted(chosen) for name, value in extras[extra].items()})
+            break
+        except UpstreamError as error:
+            if not chosen or error.code not in _REFUSES_AN_EXTRA:
+                raise  # of the mail itself: what was refused before says nothing of our headers
+            refusals[chosen] = Refusal(error.code, error.request_id)
+            chosen -= {next(name for name in SPARED if name in chosen)}
+    for refused, refusal in refusals.items():
+        learnt.note_refused(refused, refusal)
+        log("WARNING", "headers refused by SES", headers=sorted(refused), code=refusal.code)
     learnt.note_taken(chosen)
     return answer, chosen
 

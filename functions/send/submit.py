@@ -42,7 +42,7 @@ class Submitted(NamedTuple):
 
 
 def submit(ses: SesClient, settings: SendSettings, mail: Mail, reference: str, *, at: float) -> Submitted:
-    """Call SendEmail; when a header of ours is what SES refuses, once more without: a mail never fails for an extra.
+    """Call SendEmail; when SES refuses a header of ours, again with less of them: a mail never fails for an extra.
 
     ``at``: epoch seconds. Raises Problem for every refusal and for an outcome that nobody knows.
     """
