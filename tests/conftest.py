@@ -25,11 +25,10 @@ settings.load_profile("mailtrail")
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
     """Open a fresh LocalCloud at ``NOW``, without limits of rate; fresh instances of ``send`` and ``webhook`` with it."""
-    from functions.send import attempts, doubt, submit  # noqa: PLC0415 - most tests need no function
+    from functions.send import attempts, doubt, extras  # noqa: PLC0415 - most tests need no function
     from functions.webhook import handler, refusals  # noqa: PLC0415 - most tests need no function
 
-    monkeypatch.setattr(submit, "_refused", set())
-    monkeypatch.setattr(submit, "_unwritten", [])
+    monkeypatch.setattr(extras, "learnt", extras.Learnt())
     monkeypatch.setattr(doubt, "_looked_at", {})
     monkeypatch.setattr(attempts, "PAUSE_S", 0.0)
     monkeypatch.setattr(handler, "refusals", refusals.Refusals())

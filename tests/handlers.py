@@ -40,7 +40,7 @@ EVENT: dict[str, Any] = {
 
 
 class Answer(NamedTuple):
-    """What the platform would send on. ``body`` is parsed."""
+    """What the platform would send on. ``body`` is parsed when it is JSON."""
 
     status: int
     headers: dict[str, str]
@@ -67,7 +67,8 @@ def ask(function: str, event: Mapping[str, Any], *, time_limit_s: float = 30.0) 
     assert isinstance(reply["body"], str)
     reply["body"].encode("utf-8", "surrogatepass")
     assert all(isinstance(value, str) for value in reply["headers"].values())
-    return Answer(reply["statusCode"], reply["headers"], json.loads(reply["body"]))
+    is_page = reply["headers"]["Content-Type"].startswith("text/html")
+    return Answer(reply["statusCode"], reply["headers"], reply["body"] if is_page else json.loads(reply["body"]))
 
 
 def http_event(method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from shared.trail.layout import CALLBACK_TOKEN_REFUSED_KEY, refused_prefix
+from shared.trail.layout import refused_prefix
 
 if TYPE_CHECKING:
     from shared.trail.store import Store
@@ -23,9 +23,12 @@ def count_refused(store: Store, day: str) -> dict[str, Any]:
     return {"total": counts.total(), "by_reason": dict(counts.most_common())}
 
 
-def read_token_refusal(store: Store) -> dict[str, Any] | None:
-    """Return when SES last refused the header that carries our token (``at code request_id``). Raises StoreError."""
-    body = store.get(CALLBACK_TOKEN_REFUSED_KEY)
+def read_refusal(store: Store, key: str) -> dict[str, Any] | None:
+    """Return when SES last refused headers of ours (``at code request_id``). Raises StoreError.
+
+    ``key``: ``CALLBACK_TOKEN_REFUSED_KEY`` or ``UNSUBSCRIBE_REFUSED_KEY`` of ``layout``.
+    """
+    body = store.get(key)
     if body is None:
         return None
     line = json.loads(body)

@@ -16,6 +16,7 @@ from functions.report.expiry import expire
 from functions.report.maintenance import Attempts, hurried, maintain, work_on
 from functions.report.manifests import read_manifests
 from functions.report.reconciliation import reconcile, reconcile_named
+from functions.report.unsubscribes import apply_unsubscribes
 from functions.report.writing import Desk, write_reports
 from shared.edge.clock import clock, time_left
 from shared.edge.log import log
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     Report = dict[str, Any]
 
-STEPS = (("compaction", compact), ("expiry", expire))
+STEPS = (("unsubscribes", apply_unsubscribes), ("compaction", compact), ("expiry", expire))
 """What is done for the bucket after the reports, in this order, in the time left."""
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from functions.report.authenticity import count_refused, read_token_refusal
+from functions.report.authenticity import count_refused, read_refusal
 from functions.report.engagement import ALL_AND_HUMAN, done, events_by_machine, rates
 from functions.report.event_reading import Missed, iter_events
 from functions.report.reading import count_quarantined, iter_sends, read_snapshot
 from functions.report.tasks import read_tasks
 from functions.report.told import FILLED_IN
 from shared.trail.fold import ENGAGEMENTS, State
+from shared.trail.layout import CALLBACK_TOKEN_REFUSED_KEY, UNSUBSCRIBE_REFUSED_KEY
 from shared.trail.machine import JUDGED
 from shared.trail.records import VERSION
 from shared.trail.suppression_rules import entry_of
@@ -128,7 +129,8 @@ def read_day(store: Store, day: str, utc_offset_s: int) -> tuple[Day, dict[str, 
         "tasks": read_tasks(store, day, utc_offset_s),
         "quarantined": count_quarantined(store, day),
         "refused": count_refused(store, day),
-        "callback_token_refused": read_token_refusal(store),
+        "callback_token_refused": read_refusal(store, CALLBACK_TOKEN_REFUSED_KEY),
+        "unsubscribe_refused": read_refusal(store, UNSUBSCRIBE_REFUSED_KEY),
     }
 
 

@@ -95,7 +95,7 @@ def _merge_all(store: Store, fresh: Iterable[Entry]) -> set[str]:
     waiting = iter(by_address.values())
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while batch := list(islice(waiting, _BATCH)):
-            for entries, failure in zip(batch, pool.map(functools.partial(_merge_one, store), batch), strict=True):
+            for entries, failure in zip(batch, pool.map(functools.partial(merge_one, store), batch), strict=True):
                 failures.update([failure])
                 done.update(map(_event_id, entries if not failure else ()))
     for failure, count in failures.items():
@@ -104,7 +104,7 @@ def _merge_all(store: Store, fresh: Iterable[Entry]) -> set[str]:
     return done
 
 
-def _merge_one(store: Store, entries: list[Entry]) -> str:
+def merge_one(store: Store, entries: list[Entry]) -> str:
     """Merge entries of one address into its own; return why that failed, or nothing."""
     try:
         suppression_list.add(store, functools.reduce(merge, entries))

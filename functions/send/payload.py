@@ -11,15 +11,12 @@ if TYPE_CHECKING:
 
     from functions.send.request import Mail
 
-CALLBACK_HEADER = "X-Tencentcloudses-Cb-Custom"
-"""Headers of this prefix come back in every callback (vendor page of 2025-10-30)."""
-
 
 def build_payload(
-    mail: Mail, languages: Mapping[str, str], callback_token: str = "", message_id: str = ""
+    mail: Mail, languages: Mapping[str, str], our_headers: Mapping[str, str], our_message_id: str = ""
 ) -> dict[str, Any]:
-    """Return SendEmail's parameters; what the caller left out is left out. ``message_id``: if there is none."""
-    headers = {**mail.headers, **({CALLBACK_HEADER: callback_token} if callback_token else {})}
+    """Return SendEmail's parameters; what the caller left out is left out. What is ours: see ``extras.py``."""
+    headers = {**mail.headers, **our_headers}
     payload: dict[str, Any] = {
         "FromEmailAddress": mail.sender,
         "Subject": mail.subject,
@@ -32,7 +29,7 @@ def build_payload(
         "Attachments": [{"FileName": a.filename, "Content": a.content} for a in mail.attachments],
         "Unsubscribe": languages[mail.unsubscribe] if mail.unsubscribe else None,
         "TriggerType": 1 if mail.transactional else None,
-        "SmtpMessageId": mail.message_id or message_id or None,
+        "SmtpMessageId": mail.message_id or our_message_id or None,
         # The format is not documented; a JSON object is what callers in the wild send.
         "SmtpHeaders": json.dumps(headers, ensure_ascii=False) if headers else None,
         "HeaderFrom": mail.header_from,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.send import doubt, ledger
 from functions.send.addresses import bare_address
-from functions.send.submit import Marks, submit, take_token_refusal
+from functions.send.extras import take_refusal
+from functions.send.submit import Marks, submit
 from shared.edge.http_event import Problem
 from shared.edge.log import log
-from shared.trail.layout import CALLBACK_TOKEN_REFUSED_KEY, send_key
+from shared.trail.layout import send_key
 from shared.trail.records import VERSION, content_hash, day_of, encode_line, iso
 from shared.trail.store import Store, StoreError
 from shared.upstream.errors import UNKNOWN
@@ -62,7 +63,7 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     if not key:
         answer = _send(office, mail, Marks(secrets.token_hex(16)))
         _keep(office, mail, answer, key_sha256=None)
-        _note_token_refusal(office)
+        _note_refusal(office)
         return answer
     claim = _take_claim(office, mail, body, ledger.key_hash(key))
     if isinstance(claim, ledger.Entry):
@@ -70,7 +71,7 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
     answer = _send_claimed(office, mail, claim)
     # After the outcome: without that the key stays in doubt, without this line a report lacks one send.
     _keep(office, mail, answer, key_sha256=claim.key_sha256)
-    _note_token_refusal(office)
+    _note_refusal(office)
     return answer
 
 
@@ -138,7 +139,7 @@ def _problem_members(problem: Problem) -> dict[str, Any]:
 
 def _send(office: Office, mail: Mail, marks: Marks) -> dict[str, Any]:
     office.check_time()
-    accepted, warnings = submit(office.ses, office.settings, mail, marks, spare_s=office.spare_s)
+    accepted, warnings = submit(office.ses, office.settings, mail, marks, at=office.clock(), spare_s=office.spare_s)
     answer: dict[str, Any] = {
         "message_id": accepted.message_id,
         "request_id": accepted.request_id,
@@ -172,14 +173,15 @@ def _keep(office: Office, mail: Mail, answer: Mapping[str, Any], *, key_sha256: 
         log("ERROR", "send not kept", message_id=message_id, request_id=request_id, code=error.code)
 
 
-def _note_token_refusal(office: Office) -> None:
-    """Tell the report when SES has just refused our token. The mail is out and kept; a failure here is logged."""
-    refusal = take_token_refusal()
-    if refusal is None:
+def _note_refusal(office: Office) -> None:
+    """Tell the report when SES has just refused a header of ours. The mail is out and kept; a failure is logged."""
+    noted = take_refusal()
+    if noted is None:
         return
+    key, refusal = noted
     line = {"v": VERSION, "at": iso(office.clock()), **refusal._asdict()}
     store = office.store.within(TIME_TO_NOTE_S)
     try:
-        store.put(CALLBACK_TOKEN_REFUSED_KEY, encode_line(line), content_type="application/json")
+        store.put(key, encode_line(line), content_type="application/json")
     except StoreError as error:
-        log("WARNING", "token refusal not noted", code=error.code)
+        log("WARNING", "refusal of an extra not noted", code=error.code)

@@ -1,5 +1,7 @@
 """HTTP trigger: SES and SendCloud event callbacks into COS as JSON lines. 200 only after COS has acknowledged.
 
+The links for unsubscribing are answered here as well (``unsubscribe.py``).
+
 What was authenticated and could not be stored is answered 503 and leaves its content, encrypted, in the log.
 """
 
@@ -27,6 +29,10 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
     try:
         request = parse_http_event(event, context, as_it_comes=True)  # quarantine takes what nobody can decode
         request_id = request.request_id
+        if request.segments_after("unsubscribe") is not None:
+            from functions.webhook.unsubscribe import answer  # noqa: PLC0415 - people are rare beside callbacks
+
+            return answer(request, time_left_s)
         settings = webhook_settings(os.environ)
         received_s = clock(os.environ)()
         store = Store(Place(*settings.credential, *settings.bucket), time_left_s)

@@ -55,6 +55,7 @@ def endpoint_environment(ports: Ports) -> dict[str, str]:
         "SES_ENDPOINT": f"http://{LOOPBACK}:{ports.ses}",
         "COS_ENDPOINT": f"http://{LOOPBACK}:{ports.cos}",
         "SENDCLOUD_ENDPOINT": f"http://{LOOPBACK}:{ports.sendcloud}/apiv2",
+        "UNSUBSCRIBE_URL": f"http://{LOOPBACK}:{ports.gateway}",
         "NO_PROXY": f"{LOOPBACK},localhost",
         "no_proxy": f"{LOOPBACK},localhost",
     }

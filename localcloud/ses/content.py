@@ -110,6 +110,8 @@ def parse_echo(account: Account, params: Params) -> dict[str, str]:
     if mode == "refuse":
         raise ApiError("InvalidParameterValue", "`SmtpHeaders` is not supported.")
     headers = _parse_headers(text)
+    if mode == "x_only" and not all(name.lower().startswith("x-") for name in headers):
+        raise ApiError("InvalidParameterValue", "`SmtpHeaders` may hold X- headers only.")
     return {name: value for name, value in headers.items() if name.lower().startswith(ECHO_PREFIX)}
 
 

@@ -28,10 +28,10 @@ class Switches:
     allow_simple: bool = _switch(
         default=False, meaning="the legacy permission to send custom content (Simple) without a template"
     )
-    smtp_headers: Literal["accept", "refuse", "ignore"] = _switch(
+    smtp_headers: Literal["accept", "x_only", "refuse", "ignore"] = _switch(
         "accept",
-        "SmtpHeaders as a JSON object of texts, whose format is not documented",
-        ("accept", "refuse", "ignore"),
+        "SmtpHeaders as a JSON object of texts, whose format and names are not documented",
+        ("accept", "x_only", "refuse", "ignore"),
     )
     smtp_message_id: Literal["accept", "refuse", "ignore"] = _switch(
         "accept",

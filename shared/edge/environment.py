@@ -167,6 +167,20 @@ class Reader:
         self._problems += [f"{name} holds a secret {rule}" for rule in dict.fromkeys(map(weakness, found)) if rule]
         return found
 
+    def public_url(self, name: str) -> str:
+        """Read the address under which strangers reach a function, without a slash at its end; empty: there is none."""
+        value = self._get(name).rstrip("/")
+        # RFC 8058 wants HTTPS; localcloud has a loopback port.
+        https, local = r"https://[A-Za-z0-9.-]+", r"http://(localhost|127\.0\.0\.1|\[::1\])"
+        if value and not re.fullmatch(rf"({https}|{local})(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?", value):
+            self._problems.append(f"{name} must look like https://host or https://host/stage")
+            return ""
+        return value
+
+    def is_on(self, name: str) -> bool:
+        """Read a switch, off unless it says ``on``."""
+        return self._choice(name, ("off", "on")) == "on"
+
     def _endpoint(self, name: str, *, scheme: str = "https?://") -> str:
         value = self._get(name)
         if value and not re.fullmatch(scheme + r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?", value):

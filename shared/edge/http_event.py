@@ -152,6 +152,18 @@ def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None
     }
 
 
+def page_reply(status: int, html: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Build an answer for people: a page that no cache, no search engine and no next page learns the address of."""
+    guarded = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex, nofollow",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return {"isBase64Encoded": False, "statusCode": status, "headers": {**guarded, **(headers or {})}, "body": html}
+
+
 _to_text = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps with an option makes an encoder at each call
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SendSettings(NamedTuple):
-    """What ``send`` needs."""
+    """What ``send`` needs. ``unsubscribe_url``: before ``/unsubscribe/…`` in the links of mails; empty: no links."""
 
     credential: CredentialSettings
     bucket: BucketSettings
@@ -24,6 +24,7 @@ class SendSettings(NamedTuple):
     utc_offset_s: int
     send_keys: tuple[str, ...]
     token_keys: tuple[str, ...]
+    unsubscribe_url: str
 
 
 class WebhookSettings(NamedTuple):
@@ -58,11 +59,12 @@ class SnapshotSettings(NamedTuple):
 
 
 class ReportSettings(NamedTuple):
-    """What ``report`` needs."""
+    """What ``report`` needs. ``blacklist``: the SES that is told who unsubscribed by a link; None: none is."""
 
     credential: CredentialSettings
     bucket: BucketSettings
     utc_offset_s: int
+    blacklist: SesSettings | None
 
 
 def send_settings(environ: Mapping[str, str]) -> SendSettings:
@@ -75,7 +77,8 @@ def send_settings(environ: Mapping[str, str]) -> SendSettings:
             reader.ses(),
             reader.utc_offset_s(),
             reader.secrets("SEND_KEYS", required=True),
-            reader.secrets("TOKEN_KEY"),
+            reader.secrets("TOKEN_KEY", required=bool(environ.get("UNSUBSCRIBE_URL"))),
+            reader.public_url("UNSUBSCRIBE_URL"),
         )
     )
 
@@ -137,4 +140,5 @@ def snapshot_settings(environ: Mapping[str, str]) -> SnapshotSettings:
 def report_settings(environ: Mapping[str, str]) -> ReportSettings:
     """Read what ``report`` needs. Raises SettingsError."""
     reader = Reader(environ)
-    return reader.done(ReportSettings(reader.credential(), reader.bucket(), reader.utc_offset_s()))
+    blacklist = reader.ses() if reader.is_on("UNSUBSCRIBE_BLACKLIST") else None
+    return reader.done(ReportSettings(reader.credential(), reader.bucket(), reader.utc_offset_s(), blacklist))

@@ -181,6 +181,11 @@ def used_tokens_prefix(day: str = "") -> str:
     return "state/webhook/tokens/" + (f"dt={day}/" if day else "")
 
 
+def unsubscribed_key(sha256: str) -> str:
+    """Return the key of a note that somebody unsubscribed, which the report timer has yet to merge."""
+    return f"{UNSUBSCRIBED_PREFIX}{sha256}.json"
+
+
 def suppression_key(address: str) -> str:
     """Return the key of an address that gets no mail; the case of letters does not count."""
     sha256 = hashlib.sha256(address.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
@@ -204,10 +209,13 @@ def reconciled_prefix(source: str) -> str:
 
 CALLBACK_TOKEN_REFUSED_KEY = "state/send/callback-token-refused.json"  # noqa: S105 - a key of the bucket
 """Says that SES refused the header that carries our token, and when; its events are stored unverified."""
+UNSUBSCRIBE_REFUSED_KEY = "state/send/unsubscribe-refused.json"
+"""Says that SES refused the headers List-Unsubscribe and List-Unsubscribe-Post, and when."""
 EXPIRY_KEY = "state/report/expiry.json"
 """How far the walk over what expires has come."""
 LAST_TASKS_KEY = "state/snapshot/tasks.json"
 """When the task list was last taken, and under which key."""
+UNSUBSCRIBED_PREFIX = "state/webhook/unsubscribed/"
 SUPPRESSION_PREFIX = "suppression/"
 APPLIED_PREFIX = "state/report/suppression/"
 LEDGER_PREFIX = "ledger/send/"

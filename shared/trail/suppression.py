@@ -35,10 +35,10 @@ class Cause(NamedTuple):
     since: str
     reason: str
     until: str | None
-    source: str  # ses | sendcloud | status | cli | the name of an imported file
+    source: str  # ses | sendcloud | status | one-click | cli | the name of an imported file
     event_id: str | None = None
     message_id: str | None = None
-    detail: str | None = None  # the event's own reason, such as invalid_recipient
+    detail: str | None = None  # the event's own reason, such as invalid_recipient; of one-click, the sender's domain
     machine: str | None = None  # suspected | likely: a scanner may have done it
     note: str | None = None
 

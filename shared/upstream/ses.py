@@ -17,7 +17,7 @@ from shared.upstream.sites import SITES
 from shared.upstream.transport import TIMEOUT_S, post
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from shared.upstream.signing import Credential
 
@@ -117,6 +117,13 @@ class SesClient:
         if recipient:
             payload["ToEmailAddress"] = recipient
         return read_rows(self.call("GetSendEmailStatus", payload), "EmailStatusList")
+
+    def create_custom_blacklist(self, addresses: Sequence[str]) -> None:
+        """Put addresses on the account's own blacklist for good; those that are on it already count as repeated.
+
+        Source: https://www.tencentcloud.com/document/product/1084/77211.
+        """
+        self.call("CreateCustomBlacklist", {"Emails": list(addresses)})
 
     def list_send_tasks(self, *, offset: int, limit: int = PAGE_ROWS) -> TaskPage:
         """Return one page of the batch tasks."""

@@ -12,9 +12,15 @@ README = (ROOT / "README.md").read_text()
 def test_every_setting_that_is_read_is_in_readme_and_in_serverless_yml():
     """And README names none that nobody reads."""
     code = "".join(path.read_text() for path in (ROOT / "shared/edge").glob("*.py"))
-    read = set(re.findall(r'"((?:MAILTRAIL|SES|SEND|WEBHOOK|TOKEN|SENDCLOUD|COS|LOG|TENCENTCLOUD)_[A-Z_]+)"', code))
+    read = set(
+        re.findall(r'"((?:MAILTRAIL|SES|SEND|WEBHOOK|TOKEN|SENDCLOUD|COS|LOG|UNSUBSCRIBE|TENCENTCLOUD)_[A-Z_]+)"', code)
+    )
     section = README.split("## Settings")[1].split("## ")[0]
-    told = set(re.findall(r"`((?:MAILTRAIL|SES|SEND|WEBHOOK|TOKEN|SENDCLOUD|COS|LOG|TENCENTCLOUD)_[A-Z_]+)`", section))
+    told = set(
+        re.findall(
+            r"`((?:MAILTRAIL|SES|SEND|WEBHOOK|TOKEN|SENDCLOUD|COS|LOG|UNSUBSCRIBE|TENCENTCLOUD)_[A-Z_]+)`", section
+        )
+    )
     short = {"TENCENTCLOUD_SECRET_KEY", "TENCENTCLOUD_TOKEN"}  # README writes them `_SECRET_KEY`, `_TOKEN`
     assert read - short == told
     deployed = (ROOT / "serverless.yml").read_text()

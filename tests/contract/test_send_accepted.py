@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.send import submit
+from functions.send import extras
 from localcloud import defaults, mock_tencent
 from shared.upstream.signing import parse_callback_token
 from tests.event_files import load_event
@@ -189,7 +189,7 @@ def test_a_refused_callback_token_costs_a_second_call_but_never_the_mail(
     assert (answer.status, "warnings" in answer.body) == (202, False)
     assert calls.count("ses:SendEmail") == 2
     assert "SmtpHeaders" not in request_of(cloud)
-    assert "callback token refused" in capsys.readouterr().out
+    assert "extras refused by SES" in capsys.readouterr().out
     assert send({**VALID, "metadata": {"order": "42"}}).status == 202
     assert calls.count("ses:SendEmail") == 3
     assert len(cloud.messages()) == 2
@@ -210,7 +210,7 @@ def test_a_refusal_of_something_else_is_not_blamed_on_the_token(cloud: LocalClou
     )
     assert send(VALID).status == 502
     assert calls.count("ses:SendEmail") == 2
-    assert submit._refused == set()
+    assert not extras.learnt.refused
     assert send(VALID).status == 202
     assert token_of(request_of(cloud))
 

@@ -24,7 +24,7 @@ VARIABLES: dict[str, str] = PROJECT["provider"]["environment"]["variables"]
 SETTINGS = set(
     "MAILTRAIL_BUCKET MAILTRAIL_REGION MAILTRAIL_UTC_OFFSET SES_SITE SES_REGION SES_ENDPOINT SES_RATE COS_ENDPOINT "
     "SNAPSHOT_SHARE SNAPSHOT_SETTLE_DAYS MAILTRAIL_CLAIM SEND_KEYS WEBHOOK_SECRETS TOKEN_KEY SENDCLOUD_ENDPOINT SENDCLOUD_API_USER SENDCLOUD_API_KEY "
-    "SENDCLOUD_APP_KEY ALERT_WEBHOOK LOG_LEVEL".split()
+    "SENDCLOUD_APP_KEY UNSUBSCRIBE_URL UNSUBSCRIBE_BLACKLIST ALERT_WEBHOOK LOG_LEVEL".split()
 )
 FRAMEWORK = ROOT / "node_modules" / "serverless" / "bin" / "serverless.js"
 NODE = shutil.which("node")
@@ -108,6 +108,7 @@ def test_the_routes_are_those_of_the_contract():
         ("send", "GET", "/send/{key}"),
         ("webhook", "ANY", "/webhook/ses/{secret}"),
         ("webhook", "ANY", "/webhook/sendcloud/{secret}"),
+        ("webhook", "ANY", "/unsubscribe/{token}"),
     }
 
 

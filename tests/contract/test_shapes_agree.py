@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.send import submit
+from functions.send import extras
 from functions.webhook import handler as webhook
 from functions.webhook.refusals import Refusals
 from localcloud import mock_tencent
@@ -49,7 +49,7 @@ ANSWERS = {path: text for path, text in _answers().items() if path.startswith(("
 
 def drive(path: str, monkeypatch: pytest.MonkeyPatch, *before: str) -> tuple[Answer, dict[str, bytes], int]:
     """Run ``path`` (after ``before``) in a cloud of its own: the answer, the bucket, how many mails went out."""
-    monkeypatch.setattr(submit, "_refused", set())
+    monkeypatch.setattr(extras, "learnt", extras.Learnt())
     monkeypatch.setattr(webhook, "refusals", Refusals())
     with mock_tencent(ses_rate_per_s=0) as cloud:
         cloud.move_to(NOW)
@@ -67,6 +67,7 @@ def without_ids(value: Any) -> Any:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "REQUEST", text)
     text = re.sub(r"2026-11-20T08:1\d:\d\d(\.\d+)?Z", "NOW", text)
     text = re.sub(r'((reference[\\": ]+)|<mt\.)[0-9a-f]{32}', r"\1REFERENCE", text)
+    text = re.sub(r"unsubscribed/[0-9a-f]{64}", "NOTE", text)  # named by its content, which has the time
     return re.sub(r'(nonce[\\": ]+|instance[\\": ]+|refused/dt=2026-11-20/)[0-9a-f]{16}', r"\1NONCE", text)
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from functions.webhook import handler, refusals
+from functions.webhook import handler, refusals, unsubscribe
 from functions.webhook.body import BrokenLine, UnreadableError, parse_objects
 from functions.webhook.ingest import DEEPEST, Desk, Stored
 from functions.webhook.receive import Callback, store_callback
@@ -30,7 +30,9 @@ OFFSET_S = 8 * 3600
 TOKEN_KEYS = ["a-token-key-of-the-fuzz"]
 EVENT_KEY = re.compile(r"events/dt=(\d{4}-\d\d-\d\d)/hour=(\d\d)/[0-9a-f]{64}\.jsonl")
 QUARANTINE_KEY = re.compile(r"quarantine/dt=2026-11-20/([0-9a-f]{64})\.json")
-OTHER_KEY = re.compile(r"(suppression/[0-9a-f]{64}|state/webhook/(tokens|refused)/dt=\d{4}-\d\d-\d\d/[0-9a-f]+)\.json")
+OTHER_KEY = re.compile(
+    r"(suppression/[0-9a-f]{64}|state/webhook/(tokens/dt=[0-9-]{10}|refused/dt=[0-9-]{10}|unsubscribed)/[0-9a-f]+)\.json"
+)
 TYPES = frozenset(
     "accepted deferred delivered bounced rejected failed opened clicked complained unsubscribed unknown".split()
 )
@@ -73,17 +75,30 @@ def check_event(data: bytes) -> None:
     store = MemoryStore()
     with (
         mock.patch.object(handler, "Store", return_value=store),
+        mock.patch.object(unsubscribe, "Store", return_value=store),
         mock.patch.object(handler, "refusals", refusals.Refusals()),
     ):
         reply = handler.main_handler(event, context())
     assert set(reply) == {"isBase64Encoded", "statusCode", "headers", "body"}
     assert reply["statusCode"] in (200, 400, 401, 404, 405, 413), reply
     json.dumps(reply)
+    if reply["headers"]["Content-Type"].startswith("text/html"):
+        _check_page(reply, store)
+        return
     told = json.loads(reply["body"].encode())
     if reply["statusCode"] == 200 and "stored" in told:
         _check_kept(store, Stored(told["stored"], told.get("quarantined", 0)), None)
     elif reply["statusCode"] != 401:
         assert not store.objects
+
+
+def _check_page(reply: dict[str, Any], store: MemoryStore) -> None:
+    """Only the page that says so has unsubscribed anybody, and then one person."""
+    reply["body"].encode()
+    is_done = "You are unsubscribed" in reply["body"] or "已退订" in reply["body"]
+    assert len(list(store.under("suppression/"))) == int(is_done)
+    assert all(OTHER_KEY.fullmatch(key) for key in store.objects)
+    assert bool(store.objects) is is_done
 
 
 def environment() -> dict[str, str]:

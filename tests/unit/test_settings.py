@@ -56,6 +56,42 @@ def test_what_send_reads():
     assert Place(*read.credential, *read.bucket).claim == "forbid-overwrite"
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("https://mail.example.com", "https://mail.example.com"),
+        (" https://mail.example.com:8080/release/ ", "https://mail.example.com:8080/release"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
+        ("http://localhost:9000/", "http://localhost:9000"),
+        ("", ""),
+    ],
+)
+def test_the_address_of_unsubscribe_links_is_https_or_of_this_machine(given, read):
+    """RFC 8058 wants HTTPS; what the links begin with ends without a slash."""
+    assert settings.send_settings({**SEND, "UNSUBSCRIBE_URL": given}).unsubscribe_url == read
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["http://mail.example.com", "mail.example.com", "https://a b", "https://h/?q=1", "https://h/#x", "https://h/<>"],
+)
+def test_an_address_that_no_link_could_begin_with_is_named(wrong):
+    """A link must survive a header line and a browser as it is."""
+    (problem,) = problems_of(settings.send_settings, {**SEND, "UNSUBSCRIBE_URL": wrong})
+    assert problem.startswith("UNSUBSCRIBE_URL ")
+
+
+def test_ses_is_told_of_unsubscribes_only_when_somebody_says_so():
+    """Off unless it says on; what SES needs is read only then."""
+    assert settings.report_settings({**SHARED, "SES_SITE": "mars"}).blacklist is None
+    on = {**SHARED, "UNSUBSCRIBE_BLACKLIST": "on"}
+    assert settings.report_settings({**on, "SES_SITE": "intl"}).blacklist == ("intl", "", "", 20.0)
+    assert problems_of(settings.report_settings, {**on, "SES_SITE": "mars"}) == ["SES_SITE must be one of cn, intl"]
+    assert problems_of(settings.report_settings, {**SHARED, "UNSUBSCRIBE_BLACKLIST": "yes"}) == [
+        "UNSUBSCRIBE_BLACKLIST must be one of off, on"
+    ]
+
+
 def test_what_the_others_read():
     """Optional things are empty when they are absent."""
     webhook = settings.webhook_settings(WEBHOOK)
