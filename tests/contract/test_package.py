@@ -265,7 +265,7 @@ def test_the_packaged_snapshot_and_report_run(server, unpacked, tmp_path):
     """Fired for one day, the snapshot is complete and the report lies in the bucket."""
     (taken,) = call(server, unpacked["snapshot"], "snapshot", [load_event("snapshot/timer-day.json")], tmp_path)
     assert taken["days"] == ["2026-11-20"]
-    assert [one["source"] for one in taken["snapshots"]] == ["tasks", "status", "sendcloud"]
+    assert [one["source"] for one in taken["snapshots"]] == ["tasks", "sendcloud", "status"]
     assert taken["complete"] is True
     (written,) = call(server, unpacked["report"], "report", [load_event("report/timer-day.json")], tmp_path)
     assert [one["day"] for one in written["reports"]] == ["2026-11-20"]
