@@ -16,7 +16,7 @@ VERBS = {
     "demo": "cli.demo",
     "send": "cli.send",
     "invoke": "cli.invoke",
-    "snapshot": "cli.timers",
+    "snapshot": "cli.snapshot",
     "report": "cli.timers",
     "events": "cli.events",
     "query": "cli.query",

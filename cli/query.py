@@ -65,11 +65,14 @@ def query_command(
     as_json: bool,
     **window: Any,
 ) -> None:
-    """Run SQL ("-": from stdin) over the views events, messages, status, tasks, sends, suppression, quarantine.
+    """Run SQL ("-": from stdin) over what lies in the bucket.
 
-    Without SQL, their columns are listed. The objects of the days asked for are copied to this machine, into a folder
-    that is removed, or into --cache, which then holds addresses and keeps what it has until the bucket has it no more.
-    The SQL can read nothing else: no other file, no network, no extension, and it cannot write.
+    The views are events, messages, status, tasks, task_changes, sends, suppression and quarantine; without SQL, their
+    columns are listed.
+
+    The objects of the days asked for are copied to this machine, into a folder that is removed, or into --cache, which
+    then holds addresses and keeps what it has until the bucket has it no more. The SQL can read nothing else: no other
+    file, no network, no extension, and it cannot write.
 
     Days are of the account's zone (MAILTRAIL_UTC_OFFSET); times in the views are in UTC. In CSV an apostrophe leads
     what a spreadsheet would take for a formula; the other formats have every text as it is.

@@ -27,6 +27,7 @@ from shared.trail.layout import (
     parse_event_key,
     quarantine_prefix,
     sends_prefix,
+    task_changes_prefix,
     tasks_prefix,
 )
 from shared.trail.store import Entry
@@ -42,6 +43,7 @@ BY_DAY: dict[str, Callable[[str], str]] = {
     "events": events_prefix,
     "sends": sends_prefix,
     "tasks": tasks_prefix,
+    "task_changes": task_changes_prefix,
     "quarantine": quarantine_prefix,
 }
 """What is listed by day: kind of lines -> prefix of a day."""

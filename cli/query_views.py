@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from cli import query_messages
-from shared.trail.records import Event, Send, Status, Task
+from shared.trail.records import Event, Send, Status, Task, TaskChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "status": tuple(Status.__annotations__),
     "sendcloud": tuple(Status.__annotations__),
     "tasks": tuple(Task.__annotations__),
+    "task_changes": tuple(TaskChange.__annotations__),
     "sends": tuple(Send.__annotations__),
     "suppression": tuple(
         "v address reason since until source event_id message_id detail machine note causes removals".split()
@@ -32,17 +33,18 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "messages": ("events", "status", "sendcloud", "sends"),
     "status": ("status", "sendcloud"),
     "tasks": ("tasks",),
+    "task_changes": ("task_changes",),
     "sends": ("sends",),
     "suppression": ("suppression",),
     "quarantine": ("quarantine",),
 }
 """View -> the kinds of lines that it is made of."""
 _IDENTITY = {
-    "events": "event_id", "status": "type", "sendcloud": "type", "tasks": "task_id", "sends": "message_id",
-    "suppression": "address", "quarantine": "why",
+    "events": "event_id", "status": "type", "sendcloud": "type", "tasks": "task_id", "task_changes": "task_id",
+    "sends": "message_id", "suppression": "address", "quarantine": "why",
 }  # fmt: skip
 """What no line of ours is without."""
-_STRUCTURED = frozenset({"raw", "metadata", "recipients", "causes", "removals", "headers"})
+_STRUCTURED = frozenset({"raw", "metadata", "recipients", "causes", "removals", "headers", "before", "after"})
 _PARTITION = {"events": {"dt": "DATE", "hour": "INTEGER"}, "suppression": {}}
 _MEMORY_BYTES = 1_000_000_000
 _REPEATS_AT_ONCE = 200_000

@@ -58,6 +58,17 @@ SELECT
     raw, TRY_CAST(v AS INTEGER) AS v, dt
 FROM lines.tasks WHERE task_id IS NOT NULL;
 
+-- What befell batch tasks: a row when one appeared in the list, or when its status, a count or its error was another
+-- than an hour before. "before" (NULL when it appeared) and "after" have these.
+CREATE VIEW task_changes AS
+SELECT
+    task_id, TRY_CAST("at" AS TIMESTAMP) AS "at", change,
+    TRY_CAST("before"->>'$.status' AS INTEGER) AS status_before,
+    TRY_CAST("after"->>'$.status' AS INTEGER) AS status,
+    "after"->>'$.error' AS error,
+    "before", "after", subject, TRY_CAST(v AS INTEGER) AS v, dt
+FROM lines.task_changes WHERE task_id IS NOT NULL;
+
 -- Accepted sends, a row for each mail.
 CREATE VIEW sends AS
 SELECT

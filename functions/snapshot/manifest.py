@@ -5,10 +5,12 @@ A reader takes the parts that the manifest names and nothing else, so a pass tha
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING, TypedDict
 
+from shared.edge.log import log
 from shared.trail.layout import manifest_key
 
 if TYPE_CHECKING:
@@ -61,9 +63,17 @@ class Manifest(TypedDict):
 
 
 def read_manifest(store: Store, source: str, day: str) -> Manifest | None:
-    """Return a day's manifest, or None. Raises StoreError."""
+    """Return a day's manifest, or None; also when it is not what was written, so that the day begins anew.
+
+    Raises StoreError.
+    """
     body = store.get(manifest_key(source, day))
-    manifest: Manifest | None = json.loads(body) if body else None
+    manifest: Manifest | None = None
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        found = json.loads(body or b"null")
+        manifest = found if found is not None and found["digest"] == digest_of(found) else None
+    if body and manifest is None:
+        log("ERROR", "manifest damaged", source=source, day=day)
     return manifest
 
 

@@ -8,7 +8,6 @@ or doubles a timer, leaves the same bytes.
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from functions.snapshot.lines import key_of, requested_at, says_the_same
@@ -80,14 +79,18 @@ class Merge:
             self._note_times(out)
 
     def _read(self, part: Part | None) -> tuple[bytes, bool]:
-        """Return a known part and whether it is whole; of one that was damaged, the lines that are still rows."""
+        """Return a known part and whether it is whole; nothing of one that was damaged.
+
+        No line of it can be told from one that was changed. Its rows come with this pass and the next ones: as long as
+        there is a pass, the upstream knows the day.
+        """
         if part is None:
             return b"", True
         body = self._store.get(part["key"])
         if body is not None and hashlib.sha256(body).hexdigest() == part["sha256"]:
             return body, True
         log("ERROR", "part damaged", part=part["key"], is_there=body is not None)
-        return b"".join(line for line in (body or b"").splitlines(keepends=True) if _is_row(line)), False
+        return b"", False
 
     def _write(self, out: _Output) -> None:
         body = b"".join(out.lines)
@@ -178,10 +181,3 @@ def _join(known: _Known, fresh: Fresh, *, is_last: bool) -> Iterator[_Joined]:
         yield _Joined(newer if is_changed else line, is_gained=False, is_missed=False, is_changed=is_changed)
     while is_last and fresh.key is not None:
         yield _Joined(fresh.take(), is_gained=True, is_missed=False, is_changed=False)
-
-
-def _is_row(line: bytes) -> bool:
-    try:
-        return bool(json.loads(line)["recipient"]) and bool(key_of(line))
-    except (ValueError, LookupError, TypeError):
-        return False

@@ -53,8 +53,9 @@ class _StoppedError(Exception):
 def take_source(desk: Desk, source: Source, days: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     """Yield what came of each pass over ``days``, or over those that are due.
 
-    Days that are named get a pass whatever they had, and go on until two agree. Never raises: what an upstream or COS
-    said is told, and so is a bug that one source trips over, since the days of the other run out meanwhile.
+    Days that are named get a pass whatever they had, and go on until two agree; but none while the source would only
+    repeat itself. Never raises: what an upstream or COS said is told, and so is a bug that one source trips over, since
+    the days of the other run out meanwhile.
     """
     name = {"source": source.name}
     try:
@@ -80,12 +81,23 @@ def _take_named(
     desk: Desk, source: Source, days: Sequence[str], keep_on: Callable[[], None]
 ) -> Iterator[dict[str, Any]]:
     for day in days:
+        if (recent := _recent(desk, source, day)) is not None:
+            yield recent
+            continue
         for _ in range(MOST_PASSES):
             told, standing = _attempt(desk, source, day, keep_on)
             yield told
             is_open = phase_at(desk, day, desk.clock()) == OPEN
             if standing is None or standing.agreed or is_open or source.gap_s:
                 break
+
+
+def _recent(desk: Desk, source: Source, day: str) -> dict[str, Any] | None:
+    """Return what the last pass told, when another one now would only be given the same answers again."""
+    manifest = read_manifest(desk.store, source.name, day) if source.gap_s else None
+    if manifest is None or desk.clock() - epoch(manifest["finished_at"]) >= source.gap_s:
+        return None
+    return _told_of(source, manifest)
 
 
 def _take_due(desk: Desk, source: Source, keep_on: Callable[[], None]) -> Iterator[dict[str, Any]]:
@@ -121,8 +133,12 @@ def _attempt(
         if error.rule.status not in _OF_THE_DAY:
             raise _StoppedError({**name, "why": error.code}) from error
         return {**name, "why": error.code}, None
+    return _told_of(source, manifest), standing_of(manifest)
+
+
+def _told_of(source: Source, manifest: Manifest) -> dict[str, Any]:
     told = {member: manifest[member] for member in _TOLD}  # type: ignore[literal-required]
-    return {**name, **told}, standing_of(manifest)
+    return {"source": source.name, "day": manifest["day"], **told}
 
 
 def attempt_tasks(desk: Desk, ses: SesClient, pace: Pace) -> dict[str, Any]:

@@ -71,16 +71,18 @@ def test_invoke_runs_an_event_file_and_exits_1_when_the_function_fails(port, tmp
 def test_snapshot_and_report_of_a_day_write_its_objects(port):
     """The timers' work, for the day that is named."""
     send(port)
-    taken = json.loads(mailtrail("snapshot", "--day", "2026-11-20", "--local", port, "--json").stdout)
+    taken = json.loads(mailtrail("snapshot", "--day", "yesterday", "--local", port, "--json").stdout)
     assert taken["complete"]
     assert {one["source"] for one in taken["snapshots"]} == {"status", "tasks", "sendcloud"}
+    assert "2 manifests, " in mailtrail("snapshot", "verify", "--day", "yesterday", "--local", port).stdout
     written = mailtrail("report", "--day", "2026-11-20", "--local", port)
     assert "reports/dt=2026-11-20/report.html" in written.stdout
 
 
 def test_wrong_usage_exits_2():
     """As every command of the field does."""
-    assert "not YYYY-MM-DD" in mailtrail("snapshot", "--day", "yesterday", code=2).stderr
+    assert "not YYYY-MM-DD" in mailtrail("snapshot", "--day", "20.11.2026", code=2).stderr
+    assert "not YYYY-MM-DD" in mailtrail("report", "--day", "yesterday", code=2).stderr
     assert "No such command" in mailtrail("sned", code=2).stderr
 
 

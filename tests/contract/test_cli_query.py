@@ -27,7 +27,19 @@ from cli.trail import open_trail
 from shared.trail.fold import ENGAGEMENTS, State
 from shared.trail.layout import event_key, events_prefix, manifest_key, part_key, send_key, tasks_key
 from shared.trail.records import encode_line, encode_lines, event_id, iso
-from tests.handlers import DAY, EVENT, NOW, VALID, call_back, report_table, run, send, timer, write_report
+from tests.handlers import (
+    DAY,
+    EVENT,
+    NOW,
+    VALID,
+    call_back,
+    report_table,
+    run,
+    schedule_task,
+    send,
+    timer,
+    write_report,
+)
 from tests.sealed_days import SEALED_AFTER_S, rows_of, seal
 
 AT = EVENT["timestamp"]
@@ -181,6 +193,23 @@ def test_sends_status_and_tasks(told):
     task = {"v": 1, "task_id": "9", "status": 5, "requested": 3, "sent": 2, "fetched_at": iso(NOW), "raw": {}}
     open_trail(None).store.put(tasks_key(DAY, iso(NOW)), encode_line(task))
     assert rows("SELECT task_id, requested - sent AS open FROM tasks") == [{"task_id": "9", "open": 1}]
+
+
+def test_task_changes_are_the_history_of_a_task(cloud):
+    """What the snapshots of the task list noticed: that it appeared, and what became another."""
+    schedule_task("Autumn")
+    run("snapshot", timer(DAY), time_limit_s=900)
+    cloud.move_to(NOW + 2 * 86400)
+    cloud.pump_until_idle()
+    run("snapshot", timer(DAY), time_limit_s=900)
+    sql = "SELECT change, status_before, status, subject, before->>'$.requested' AS requested, dt FROM task_changes"
+    found = rows(f"{sql} WHERE subject = 'Autumn' ORDER BY at")
+    assert [(row["change"], row["dt"]) for row in found] == [("appeared", DAY), ("changed", "2026-11-22")]
+    appeared, changed = found
+    assert (appeared["status_before"], appeared["requested"]) == (None, None)
+    assert changed["status_before"] == appeared["status"] != changed["status"]
+    assert changed["requested"] is not None
+    assert rows("SELECT count(DISTINCT task_id) AS n FROM task_changes JOIN tasks USING (task_id)") == [{"n": 1}]
 
 
 def test_suppression_and_quarantine(told):
@@ -419,7 +448,7 @@ def test_without_sql_the_columns_are_listed_and_nothing_is_asked(cloud, calls):
     """What there is to ask for; a record's members are all there."""
     listed = json.loads(query("--json").stdout)
     assert list(dict.fromkeys(row["view"] for row in listed)) == list(VIEWS)
-    for view in ("events", "status", "tasks", "sends", "suppression", "quarantine"):
+    for view in ("events", "status", "tasks", "task_changes", "sends", "suppression", "quarantine"):
         assert {row["column"] for row in listed if row["view"] == view} >= set(LINES[view])
     state = {row["column"] for row in listed if row["view"] == "messages"}
     assert state == {"message_id", "recipient", "domain", "told_by", *State().as_dict()}

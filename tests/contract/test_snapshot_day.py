@@ -323,6 +323,32 @@ def test_sendclouds_rows_have_the_shape_of_sess(seeded: LocalCloud) -> None:
             assert (record["type"], record["class"], record["send_status"]) == ("bounced", "hard", 406)
 
 
+def test_sendcloud_is_not_asked_for_a_second_opinion_while_it_would_repeat_the_first(
+    seeded: LocalCloud, calls: list[str]
+) -> None:
+    """Its answers are ten minutes old at most, so a day named twice would agree with itself."""
+    take()
+    first = manifest("sendcloud")
+    calls.clear()
+    seeded.advance(500)
+    again = take()
+    assert told(again, "sendcloud") == {
+        "source": "sendcloud",
+        "day": DAY,
+        "complete": True,
+        "agreed": False,
+        "sealed": False,
+        "rows": 230,
+        "pages": 3,
+        "passes": 1,
+        "requests": 3,
+    }
+    assert (manifest("sendcloud"), again["complete"]) == (first, True)
+    assert not any(call.startswith("sendcloud") for call in calls)
+    seeded.advance(200)
+    assert (told(take(), "sendcloud")["agreed"], manifest("sendcloud")["passes"]) == (True, 2)
+
+
 def test_without_sendcloud_only_ses_is_asked(
     seeded: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

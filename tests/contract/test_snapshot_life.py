@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from functions.snapshot import handler as snapshot
 from functions.snapshot.pace import Pace
+from shared.edge.settings import snapshot_settings
+from shared.trail.store import Place, Store
 from tests.handlers import NOW, VALID, bucket, records, run, send, timer
 
 if TYPE_CHECKING:
@@ -205,3 +208,18 @@ def test_a_bug_in_one_source_does_not_cost_the_days_of_another(
     assert (told["tasks"]["rows"], told["status"]["rows"], told["status"]["agreed"]) == (2, 20, True)
     assert (told["sendcloud"]["complete"], told["sendcloud"]["why"], result["complete"]) == (False, "KeyError", False)
     assert '"message": "snapshot failed", "source": "sendcloud", "error": "KeyError"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", [b"{", b"[]", b'"x"', b"", b'{"v": 1, "rows": 5}'])
+def test_a_manifest_that_was_damaged_stops_no_other_day_and_its_day_begins_anew(
+    damage: bytes, cloud: LocalCloud
+) -> None:
+    cloud.seed(day="2026-11-18", messages=5, tasks=0, sendcloud=0, seed=1)
+    cloud.seed(day="2026-11-19", messages=7, tasks=0, sendcloud=0, seed=1)
+    whole = {**timer(), "Message": '{"days": ["2026-11-18", "2026-11-19"]}'}
+    run("snapshot", whole, time_limit_s=900)
+    settings = snapshot_settings(os.environ)
+    Store(Place(*settings.credential, *settings.bucket)).put("status/dt=2026-11-18/manifest.json", damage)
+    take()
+    assert [manifest(day)["rows"] for day in ("2026-11-18", "2026-11-19")] == [5, 7]
+    assert manifest("2026-11-18")["agreed"]
