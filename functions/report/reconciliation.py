@@ -85,7 +85,7 @@ def read_losses(store: Store, day: str) -> dict[str, Result | None] | None:
 
 
 def _reconcile_all(work: Work, days: list[str], found: Mapping[str, Mapping[str, Manifest]], wanted: Any) -> Result:
-    places = [(day, source) for day in days for source in SOURCES if found[source].get(day, {}).get("sealed")]
+    places = [(day, source) for day in days for source in SOURCES if _is_sealed(found[source].get(day, {}))]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         known = pool.map(lambda place: _read_result(work.store, place[1], place[0]), places)
         due: dict[str, dict[str, Manifest]] = {}
@@ -152,5 +152,10 @@ def _identity(manifest: Manifest) -> str:
     return content_hash([manifest.get("sealed_at"), [part["sha256"] for part in manifest["parts"]]])
 
 
+def _is_sealed(manifest: Manifest) -> bool:
+    """Whether a manifest seals rows; one that lacks what tells which and when is not of ours."""
+    return bool(manifest.get("sealed")) and "parts" in manifest and bool(_sealed_at(manifest))
+
+
 def _sealed_at(manifest: Manifest) -> str:
-    return str(manifest.get("sealed_at") or manifest["finished_at"])
+    return str(manifest.get("sealed_at") or manifest.get("finished_at") or "")

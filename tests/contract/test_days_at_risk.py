@@ -9,7 +9,7 @@ import pytest
 
 from tests.closed_hours import trail
 from tests.contract.test_report_hostile import Elements, page
-from tests.handlers import DAY, write_report
+from tests.handlers import DAY, run, timer, write_report
 from tests.sealed_days import seal
 
 if TYPE_CHECKING:
@@ -108,6 +108,9 @@ def test_a_day_sealed_without_two_passes_that_agree_is_told_of(cloud: LocalCloud
 
 @pytest.mark.parametrize("body", [b"not json", b"[]", b"7", b"null", b"{}", b"\xff"])
 def test_a_manifest_that_is_none_keeps_nobody_elses_day_from_being_told(body: bytes, cloud: LocalCloud) -> None:
+    """Nor from being reconciled, when somebody's own file seals nothing."""
+    trail().put(f"status/dt={before(8)}/manifest.json", b'{"sealed": true}')
+    assert run("report", timer(before(8)), time_limit_s=900)["reconciliation"] == {"days": [], "finished": True}
     seal_all(cloud, range(31))
     trail().put(f"status/dt={before(9)}/manifest.json", body)
     told = standing()
