@@ -45,13 +45,14 @@ _FLAGS = ("opened", "clicked", "complained")
 
 
 class Day(NamedTuple):
-    """What became of a day; ``wrong``: how much of it is not as SES has it."""
+    """What became of a day; ``wrong``: how much of it is not as SES has it. A day that is not sealed may be of old."""
 
     day: str
     sealed: bool
     agreed: bool
-    wrong: int
     rows: int
+    missing: int
+    wrong: int
     examples: list[str]
 
 
@@ -79,7 +80,8 @@ def measure(rounds: int) -> tuple[dict[str, Any], list[Goal]]:
         Goal("days that should be sealed and agreed, and are not", sum(not (d.sealed and d.agreed) for d in old), 0),
         Goal("rows of those that are missing, double or untrue", sum(day.wrong for day in old), 0),
         Goal("rows of the outage that are missing, double or untrue", sum(day.wrong for day in down), 0),
-        Goal("of the youngest days that are over, how many are not agreed", sum(not d.agreed for d in days[-4:-1]), 0),
+        Goal("youngest days that are over, and not agreed", sum(not day.agreed for day in days[-YOUNGEST:]), 0),
+        Goal("rows of those that are missing", sum(day.missing for day in days[-YOUNGEST:]), 0),
     ]
 
 
@@ -88,7 +90,8 @@ def _look_at(site: Site, day: str) -> Day:
         site.manifest(day) or {"sealed": False, "agreed": False},
         judge(site.objects, site.database, day),
     )
-    return Day(day, manifest["sealed"], manifest["agreed"], verdict.wrong, verdict.rows, verdict.examples)
+    examples = verdict.examples if manifest["sealed"] else []
+    return Day(day, manifest["sealed"], manifest["agreed"], verdict.rows, verdict.missing, verdict.wrong, examples)
 
 
 class _History:
