@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.ses.days import day_number, parse_day
 from localcloud.ses.errors import ApiError
 from localcloud.ses.paging import Page, parse_page
+from localcloud.ses.update_order import page_by_update
 
 if TYPE_CHECKING:
     from localcloud.ses.account import Account
@@ -51,7 +52,7 @@ def _page(account: Account, where: str, values: list[Any], page: Page) -> list[t
     if len(values) > 1:
         return _page_of_filtered(account, where, values, page)
     if order == "updated_last":
-        return _page_by_update(account, values[0], page)
+        return page_by_update(account.database, _COLUMNS, values[0], page)
     way = "DESC" if order == "newest_first" else "ASC"
     # Rows are numbered densely: page 10 000 is found like page 1.
     (last,) = account.database.row("SELECT MAX(seq) FROM status WHERE day = ?", values) or (None,)
@@ -66,16 +67,6 @@ def _page_of_filtered(account: Account, where: str, values: list[Any], page: Pag
     order = {"newest_first": "seq DESC", "updated_last": "updated_at, seq"}.get(account.switches.row_order, "seq")
     sql = f"SELECT {_COLUMNS} FROM status INDEXED BY {index} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
     return account.database.rows(sql, (*values, page.limit, page.offset))
-
-
-def _page_by_update(account: Account, day: int, page: Page) -> list[tuple[Any, ...]]:
-    # Only whoever turns this on pays for the index.
-    account.database.write("CREATE INDEX IF NOT EXISTS status_updated ON status (day, updated_at, seq)")
-    # The rows before the page are counted in the index alone; only those of the page are read.
-    sql = f"""SELECT {_COLUMNS} FROM status WHERE day = ? AND seq IN (
-        SELECT seq FROM status INDEXED BY status_updated WHERE day = ? ORDER BY updated_at, seq LIMIT ? OFFSET ?)
-        ORDER BY +updated_at, seq"""
-    return account.database.rows(sql, (day, day, page.limit, page.offset))
 
 
 def _build_row(row: tuple[Any, ...], complaint_fields: str) -> dict[str, Any]:
