@@ -30,7 +30,10 @@ _SLOWEST = 1 / 64
 _BACKLOG_S = 0.25
 """Seconds of turns that went by unused (a part was written) and are made up for, at twice the rate at most."""
 _ARRIVES_WITHIN_S = 0.045
-"""Seconds until the upstream counts a request, unless it answers before: what jitter on the way cannot exceed."""
+"""Seconds until the upstream counts a request, unless it answers before or the request was held up: usual jitter."""
+_NOT_HELD_UP_S = 0.01
+"""Seconds by which the fastest of late is not the fastest there is."""
+_OF_LATE = 20
 
 
 class GaveUpError(Exception):
@@ -41,7 +44,8 @@ class Pace:
     """Turns for calls to one upstream, from as many threads as there are.
 
     No window of one second holds more than ``rate_per_s`` of them as the upstream counts: a turn comes a second after
-    the one ``rate_per_s`` before it was answered, or was on its way for ``_ARRIVES_WITHIN_S``. ``requests`` counts
+    the one ``rate_per_s`` before it was answered, or was on its way for ``_ARRIVES_WITHIN_S``, and for as long as it
+    took beyond the fastest of late: a process may stand still between its turn and its request. ``requests`` counts
     every attempt. ``time_left_s``: seconds that may still be waited.
     """
 
@@ -63,6 +67,7 @@ class Pace:
         self._in_window = max(1, int(rate_per_s))
         self._window_s = max(1.0, 1 / rate_per_s)
         self._counted: deque[_Turn] = deque(maxlen=self._in_window)
+        self._latencies_s: deque[float] = deque(maxlen=_OF_LATE)
         # Whoever asked before us may have done so a moment ago: the first turn is not at once.
         self._slot = monotonic() + 1 / rate_per_s
         self._not_before = self._slot
@@ -83,7 +88,7 @@ class Pace:
             try:
                 result = query()
             except UpstreamError as error:
-                turn.answered_s = self._monotonic()
+                self._note_answer(turn)
                 pause_s = self._pause_s(error, attempt)
                 if attempt == _ATTEMPTS or not _may_help(error):
                     raise
@@ -91,7 +96,7 @@ class Pace:
                     raise GaveUpError from error
                 self._hold_for(pause_s, error.rule)
             else:
-                turn.answered_s = self._monotonic()
+                self._note_answer(turn)
                 self._recover()
                 return result
         raise AssertionError("the loop returns or raises")
@@ -113,8 +118,15 @@ class Pace:
         if self._counted:
             earliest_s = max(earliest_s, self._counted[-1].sent_s + 0.5 / self._rate)
         if len(self._counted) == self._in_window:
-            earliest_s = max(earliest_s, self._counted[0].counted_s() + self._window_s)
+            earliest_s = max(earliest_s, self._counted[0].counted_s + self._window_s)
         return earliest_s
+
+    def _note_answer(self, turn: _Turn) -> None:
+        answered_s = self._monotonic()
+        with self._lock:
+            self._latencies_s.append(answered_s - turn.sent_s)
+            held_up_s = self._latencies_s[-1] - min(self._latencies_s) + _NOT_HELD_UP_S
+        turn.counted_s = min(answered_s, turn.sent_s + max(_ARRIVES_WITHIN_S, held_up_s))
 
     def _pause_s(self, error: UpstreamError, attempt: int) -> float:
         doubled_s = min(_LONGEST_PAUSE_S, _PAUSE_S * 2.0 ** (attempt - 1))
@@ -138,17 +150,13 @@ class Pace:
 
 
 class _Turn:
-    """One request: when it was sent, and when its answer came."""
+    """One request: when it was sent, and the latest time at which the upstream can have counted it."""
 
-    __slots__ = ("answered_s", "sent_s")
+    __slots__ = ("counted_s", "sent_s")
 
     def __init__(self, sent_s: float) -> None:
         self.sent_s = sent_s
-        self.answered_s = float("inf")
-
-    def counted_s(self) -> float:
-        """Return the latest time at which the upstream can have counted it."""
-        return min(self.answered_s, self.sent_s + _ARRIVES_WITHIN_S)
+        self.counted_s = sent_s + _ARRIVES_WITHIN_S
 
 
 def _may_help(error: UpstreamError) -> bool:

@@ -201,6 +201,29 @@ def test_whenever_within_the_usual_time_requests_arrive_no_second_of_the_server_
     assert most_in_a_second(sorted(counted)) <= 20
 
 
+@given(
+    held_up_s=st.lists(st.just(0.0) | st.floats(0, 0.6), min_size=60, max_size=120), rate=st.sampled_from([1, 2, 20])
+)
+def test_requests_that_are_held_up_on_the_way_do_not_crowd_a_second_of_the_server(
+    held_up_s: list[float], rate: float
+) -> None:
+    """A process that stands still after its turn (little CPU is granted), or the network, for longer than is usual."""
+    world = World([])
+    pace = Pace(rate, monotonic=world.monotonic, sleep=world.sleep)
+    counted: list[float] = []
+    for number, held_s in enumerate([0.0, *held_up_s]):
+
+        def query(held_s: float = held_s, answer_s: float = 0.02 + number % 11 / 1000) -> None:
+            world.now += held_s
+            counted.append(world.now)
+            world.now += answer_s
+
+        pace.call(query)
+        if number % 19 == 0:
+            pace.call(lambda: query(0.0))
+    assert most_in_a_second(counted) <= rate
+
+
 def test_the_functions_own_pace_passes_the_real_limit_in_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two passes of 12 pages at the local SES's 20 a second: not one is refused, so not one is asked for again."""
     with mock_tencent() as cloud:
