@@ -101,6 +101,14 @@ class Pace:
                 return result
         raise AssertionError("the loop returns or raises")
 
+    def rest(self) -> None:
+        """Wait until somebody with a pace of his own may go on asking, and no second holds too many of both."""
+        with self._lock:
+            if self._counted:
+                early_s = self._counted[-1].counted_s + self._window_s - self._monotonic()
+                if (wait_s := min(early_s, self._time_left_s())) > 0:
+                    self._sleep(wait_s)
+
     def _take_turn(self) -> _Turn:
         # Within the lock: whoever waits first goes first. The turn is the time of waking, not the one slept for.
         with self._lock:

@@ -63,10 +63,13 @@ def take_source(desk: Desk, source: Source, days: Sequence[str] | None) -> Itera
             yield {**name, "complete": False, "why": SOMEBODY_ELSE}
             return
         with holding:
-            if days is None:
-                yield from _take_due(desk, source, holding.keep_on)
-            else:
-                yield from _take_named(desk, source, days, holding.keep_on)
+            try:
+                if days is None:
+                    yield from _take_due(desk, source, holding.keep_on)
+                else:
+                    yield from _take_named(desk, source, days, holding.keep_on)
+            finally:
+                source.pace.rest()
     except StoreError as error:  # of the lease, or of the manifests: no day's own
         yield {**name, "complete": False, "why": error.code}
     except _StoppedError as stop:

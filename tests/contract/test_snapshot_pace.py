@@ -224,6 +224,22 @@ def test_requests_that_are_held_up_on_the_way_do_not_crowd_a_second_of_the_serve
     assert most_in_a_second(counted) <= rate
 
 
+@given(stood_still_s=st.lists(st.floats(0, 0.3), min_size=30, max_size=50), rate=st.sampled_from([1, 2, 20]))
+def test_whoever_takes_over_from_another_does_not_crowd_its_last_second(
+    stood_still_s: list[float], rate: float
+) -> None:
+    """Two instances, one after the other, each with a pace of its own; the second has waited all the time."""
+    world = World([])
+    first, second = (Pace(rate, monotonic=world.monotonic, sleep=world.sleep) for _ in range(2))
+    for stood_s in stood_still_s:
+        world.now += stood_s
+        first.call(lambda: world.asked_at.append(world.now))
+    first.rest()
+    for _ in range(25):
+        second.call(lambda: world.asked_at.append(world.now))
+    assert most_in_a_second(world.asked_at) <= rate
+
+
 def test_the_functions_own_pace_passes_the_real_limit_in_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two passes of 12 pages at the local SES's 20 a second: not one is refused, so not one is asked for again."""
     with mock_tencent() as cloud:
