@@ -15,7 +15,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import cold_start, compaction, expiry, handlers, localcloud, sends, storm, webhook_load
+from benchmarks import (
+    cold_start,
+    compaction,
+    expiry,
+    handlers,
+    localcloud,
+    sends,
+    snapshot_cliff,
+    snapshot_million,
+    snapshot_slow,
+    snapshot_twice,
+    storm,
+    webhook_load,
+)
 from benchmarks.goals import BenchmarkError, Goal
 
 if TYPE_CHECKING:
@@ -31,6 +44,10 @@ BENCHMARKS: dict[str, Callable[[int], tuple[dict[str, Any], list[Goal]]]] = {
     "sends": sends.measure,
     "compaction": compaction.measure,
     "expiry": expiry.measure,
+    "snapshot_million": snapshot_million.measure,
+    "snapshot_slow": snapshot_slow.measure,
+    "snapshot_cliff": snapshot_cliff.measure,
+    "snapshot_twice": snapshot_twice.measure,
 }
 """Name -> ``measure(rounds)``, which returns its numbers and its goals, and raises BenchmarkError if it cannot run."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarks.goals import BenchmarkError
 from benchmarks.snapshot_gate import STATUS
 from benchmarks.snapshot_movement import PAGE_ROWS, Movement, Plan
-from benchmarks.snapshot_rates import most_in_a_second, rate_of_paging, rate_of_runs
+from benchmarks.snapshot_rates import most_in_a_second, outcomes, rate_of_paging, rate_of_runs
 from benchmarks.snapshot_site import RUN_S, Run, Site
 from benchmarks.snapshot_truth import Verdict, judge
 from shared.trail.records import epoch
@@ -136,6 +136,7 @@ class _Course:
             "most_in_a_second_as_sent": most,
             "most_in_a_second_as_arrived": most_in_a_second(query.at for query in self._site.gate.queries),
             "peak_rss_mb": max(peaks, default=0.0),
+            "told": outcomes(runs),
             "simulated_hours": round((self._site.time.now() - NOW) / 3600, 2),
             "seconds": round(time.perf_counter() - self._begun, 1),
             "verdict": verdict._asdict(),

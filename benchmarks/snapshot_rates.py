@@ -1,8 +1,9 @@
-"""How fast was asked: the most in any second, and the rate while a day was paged."""
+"""What runs asked and told: the most requests in any second, the rate while a day was paged, why not all was done."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from benchmarks.snapshot_gate import STATUS
@@ -22,6 +23,21 @@ def most_in_a_second(times: Iterable[float], window_s: float = 1.0) -> int:
     return max(
         (bisect_left(ordered, at + window_s - _EPSILON_S) - index for index, at in enumerate(ordered)), default=0
     )
+
+
+def most_of_an_action(runs: Iterable[Run]) -> int:
+    """Return the greatest number of requests in any second for one action, of all runs: SES limits each by itself."""
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        for one in run.asked:
+            times[one.action].append(one.at)
+    return max(map(most_in_a_second, times.values()), default=0)
+
+
+def outcomes(runs: Iterable[Run]) -> Counter[str]:
+    """Count what runs told of each pass and each task list: ``complete``, or why not."""
+    told = (one for run in runs if run.told for one in run.told["returned"]["snapshots"])
+    return Counter("complete" if one["complete"] else one["why"] for one in told)
 
 
 def rate_of_paging(runs: Sequence[Run], day: str) -> float:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.goals import Goal
 from benchmarks.snapshot_movement import Movement, Plan
-from benchmarks.snapshot_rates import most_in_a_second
+from benchmarks.snapshot_rates import most_in_a_second, most_of_an_action, outcomes
 from benchmarks.snapshot_site import RUN_S, Site
 from localcloud.defaults import UTC_OFFSET_S
 from localcloud.ses.days import parse_day
@@ -100,14 +100,13 @@ def _live(mode: Mode, *, is_doubled: bool) -> _Life:
         Site(Path(folder) / "site", now=BEGIN, rate=mode.rate, sendcloud=True) as site,
     ):
         runs = _Days(site, mode, is_doubled=is_doubled).pass_rounds()
-        asked = [one for run in runs for one in run.asked]
-        told = [one for run in runs if run.told for one in run.told["returned"]["snapshots"]]
-        most = most_in_a_second(one.at for one in asked)
+        most = most_of_an_action(runs)
         numbers = {
             "runs": len(runs),
-            "requests": len(asked),
-            "most_in_a_second": most,
-            "told": _counted("complete" if one["complete"] else one["why"] for one in told),
+            "requests": sum(len(run.asked) for run in runs),
+            "most_in_a_second_of_one_action": most,
+            "most_in_a_second_of_all": most_in_a_second(one.at for run in runs for one in run.asked),
+            "told": outcomes(runs),
         }
         return _Life(_contents(site.objects, is_masked=not mode.is_still), most, numbers)
 
@@ -179,10 +178,3 @@ def _contents(objects: Path, *, is_masked: bool) -> dict[str, bytes]:
 def _differences(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
     found = [f"{key} is in one only" for key in one.keys() ^ other.keys()]
     return found + [f"{key} differs" for key in one.keys() & other.keys() if one[key] != other[key]]
-
-
-def _counted(words: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for word in words:
-        counts[word] = counts.get(word, 0) + 1
-    return counts

@@ -72,9 +72,11 @@ def _live_in(time: SharedTime, still: float | None) -> None:
         end = time.monotonic() + context["time_limit_in_ms"] / 1000 - margin_s
         return lambda: end - time.monotonic()
 
-    handler.Pace = pace  # type: ignore[misc, assignment]
-    handler.time_left = time_left  # type: ignore[assignment]
-    handler.clock = lambda _environ: time.now if still is None else lambda: still  # type: ignore[assignment]
+    def clock(_environ: Mapping[str, str]) -> Callable[[], float]:
+        return time.now if still is None else lambda: still
+
+    for name, ours in {"Pace": pace, "time_left": time_left, "clock": clock}.items():
+        setattr(handler, name, ours)
 
 
 def _note_requests(time: SharedTime, path: str) -> None:
@@ -86,7 +88,7 @@ def _note_requests(time: SharedTime, path: str) -> None:
             os.write(asked, line.encode())  # one write: a killed process leaves whole lines
             return call(client, action, payload)
 
-    SesClient.call = noted  # type: ignore[method-assign]
+    SesClient.call = noted  # type: ignore[method-assign, assignment]
 
 
 def _peak_rss_mb() -> float:

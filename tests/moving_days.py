@@ -13,6 +13,7 @@ from benchmarks.snapshot_truth import Verdict, judge
 from functions.snapshot import handler, merging, paging, passes, rounds, runs, spills
 from functions.snapshot.pace import Pace
 from localcloud import defaults
+from shared.upstream import ses
 from shared.upstream.ses import SesClient
 from tests.handlers import run, timer
 
@@ -60,7 +61,7 @@ def make_small(monkeypatch: pytest.MonkeyPatch, *, kept_every_s: float = 0.0) ->
         return whole(client, day, offset=offset, limit=PAGE_ROWS)
 
     monkeypatch.setattr(SesClient, "get_send_email_status", small)
-    monkeypatch.setattr(handler.ses_api, "PAGE_ROWS", PAGE_ROWS)
+    monkeypatch.setattr(ses, "PAGE_ROWS", PAGE_ROWS)
     for module, name, size in (
         (spills, "SPILL_ROWS", PAGE_ROWS + 5),
         (spills, "KEPT_EVERY_S", kept_every_s),
