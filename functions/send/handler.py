@@ -45,7 +45,7 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
 def _unavailable(error: StoreError) -> Problem:
     if isinstance(error, ledger.ClaimInDoubtError):
         return Problem(
-            503, "trail_unavailable", "nothing was sent; this Idempotency-Key may stay in doubt, use another"
+            503, "trail_unavailable", "nothing was sent; this Idempotency-Key may be in doubt for half an hour"
         )
     return Problem(503, "trail_unavailable", "nothing was sent", retry_safe=True, retry_after_s=5)
 

@@ -36,6 +36,8 @@ def test_keys_are_as_the_design_has_them():
     )
     assert layout.claim_key(SHA, 0) == f"ledger/send/{SHA}/claim-0.json"
     assert layout.outcome_key(SHA, 12) == f"ledger/send/{SHA}/outcome-12.json"
+    assert layout.resolved_key(SHA, 2) == f"ledger/send/{SHA}/resolved-2.json"
+    assert layout.uncertain_key(DAY, SHA, 0) == f"state/send/uncertain/dt=2026-11-20/{SHA}-0.json"
     assert layout.event_key(DAY, "08", SHA) == f"events/dt=2026-11-20/hour=08/{SHA}.jsonl"
     assert layout.quarantine_key(DAY, SHA) == f"quarantine/dt=2026-11-20/{SHA}.json"
     assert layout.part_key("status", DAY, 1, 7) == "status/dt=2026-11-20/pass=1/part-00007.jsonl"
