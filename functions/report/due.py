@@ -13,7 +13,7 @@ from shared.trail.layout import manifest_key, reconciled_prefix, report_key, rep
 from shared.trail.records import day_of, epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from functions.report.maintenance import Work
 
@@ -44,15 +44,16 @@ def newest_events(work: Work, *, until_s: float) -> dict[str, float]:
     return {day: epoch(at) for day, at in told.items()}
 
 
-def days_with_news(work: Work, events: Mapping[str, float]) -> list[str]:
+def days_with_news(work: Work, events: Mapping[str, float], empty: Container[str]) -> list[str]:
     """Return the other days with something that their report cannot know; the latest first. Raises StoreError.
 
     An event (``events``: from ``newest_events``), a status snapshot, what came of the day's reconciliation: late events
-    make them, and a timer that did not run.
+    make them, and a timer that did not run. A snapshot without rows, of an ``empty`` day, is no news.
     """
     newest = dict(events)
     for day, at in itertools.chain(_manifests(work), _reconciliations(work)):
-        newest[day] = max(newest.get(day, 0), at)
+        if day in events or day not in empty:
+            newest[day] = max(newest.get(day, 0), at)
     written = {entry.key: epoch(entry.modified_at) for entry in work.store.iterate(reports_prefix())}
     usual = usual_days(work)
     return sorted(

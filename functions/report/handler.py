@@ -71,11 +71,11 @@ def _write_due(work: Work, attempts: Attempts) -> tuple[list[Report], Report | N
     # A third each for the meter, for the other reports and for the bucket, however much an outage left behind.
     third_s = work.time_left_s() / 3
     news = attempts.make({"step": "news"}, lambda: newest_events(work, until_s=2 * third_s)) or {}
-    reconciled = None
+    reconciled, empty = None, manifests.empty_days() if manifests else set[str]()
     if manifests is not None:
         short, found = hurried(work, 2 * third_s), manifests
         reconciled = attempts.make({"step": "reconciliation"}, lambda: reconcile(short, found, news))
-    late = attempts.make({"step": "days with news"}, lambda: days_with_news(work, news)) or []
+    late = attempts.make({"step": "days with news"}, lambda: days_with_news(work, news, empty)) or []
     return written + write_reports(desk, late, until_s=third_s), reconciled
 
 

@@ -35,6 +35,16 @@ class Manifests(NamedTuple):
     of: dict[str, dict[str, Manifest]]
     since: dict[str, str]
 
+    def empty_days(self) -> set[str]:
+        """Return the days that were looked at and have no row: thirty of them on a first day, nothing to report."""
+        days = {day for found in self.of.values() for day in found}
+        return {day for day in days if not any(rows_in(found.get(day)) for found in self.of.values())}
+
+
+def rows_in(manifest: Manifest | None) -> bool:
+    """Whether a manifest names any rows."""
+    return manifest is not None and bool(manifest.get("rows", True))
+
 
 def read_manifests(work: Work) -> Manifests:
     """Read the manifests of today and of the ``LOOKED_BACK_DAYS`` before. Raises StoreError."""

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from functions.report.dates import shifted
-from functions.report.manifests import SOURCES, read_manifests_of
+from functions.report.manifests import SOURCES, read_manifests_of, rows_in
 from functions.report.reading import BrokenPartError
 from functions.report.reconciliation_day import reconcile_day
 from shared.edge.log import log
@@ -154,7 +154,7 @@ def _identity(manifest: Manifest) -> str:
 
 def _is_sealed(manifest: Manifest) -> bool:
     """Whether a manifest seals rows; one that lacks what tells which and when is not of ours."""
-    return bool(manifest.get("sealed")) and "parts" in manifest and bool(_sealed_at(manifest))
+    return bool(manifest.get("sealed")) and "parts" in manifest and rows_in(manifest) and bool(_sealed_at(manifest))
 
 
 def _sealed_at(manifest: Manifest) -> str:

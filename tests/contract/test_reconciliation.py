@@ -511,7 +511,7 @@ def test_a_part_that_was_changed_gives_no_numbers_and_stops_nobody_else(
     cloud.move_to(NOW + SEALED_AFTER_S)
     manifest = seal(cloud)
     seal(cloud, "sendcloud")
-    seal(cloud, "status", "2026-11-19")
+    seal(cloud, "status", "2026-11-19", rows=[{**rows_of(cloud)[0], "day": "2026-11-19"}])
     trail().put(manifest["parts"][0]["key"], b"{}\n")
     with pytest.raises(Exception, match="is not what its manifest says"):
         run("report", timer(), time_limit_s=900)
@@ -531,12 +531,16 @@ def test_without_time_no_day_is_begun_and_nothing_failed(cloud: LocalCloud) -> N
 
 
 def test_the_oldest_day_comes_first(cloud: LocalCloud) -> None:
+    """Days without a row have nothing to be told of: they cost no reading."""
+    send_ses(["delivered"])
+    (row,) = rows_of(cloud)
     cloud.move_to(NOW + SEALED_AFTER_S)
     days = ["2026-11-18", "2026-11-10", DAY, "2026-10-27"]
     for day in days:
-        seal(cloud, day=day, rows=[])
+        seal(cloud, day=day, rows=[{**row, "day": day}])
+    seal(cloud, day="2026-11-12", rows=[])
     assert run("report", timer(), time_limit_s=900)["reconciliation"]["days"] == sorted(days)
-    assert result(day="2026-11-10")["rate"] is None
+    assert result(day="2026-11-10")["rows"] == 1
 
 
 def test_a_row_requested_on_the_day_before_in_our_zone_finds_its_event(cloud: LocalCloud) -> None:
