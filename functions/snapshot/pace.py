@@ -34,6 +34,8 @@ _ARRIVES_WITHIN_S = 0.045
 _NOT_HELD_UP_S = 0.01
 """Seconds by which the fastest of late is not the fastest there is."""
 _OF_LATE = 20
+_TO_GIVE_BACK_S = 2.0
+"""Seconds of the time left that a rest leaves: a lease that is not given back keeps others waiting for longer."""
 
 
 class GaveUpError(Exception):
@@ -106,7 +108,7 @@ class Pace:
         with self._lock:
             if self._counted:
                 early_s = self._counted[-1].counted_s + self._window_s - self._monotonic()
-                if (wait_s := min(early_s, self._time_left_s())) > 0:
+                if (wait_s := min(early_s, self._time_left_s() - _TO_GIVE_BACK_S)) > 0:
                     self._sleep(wait_s)
 
     def _take_turn(self) -> _Turn:
