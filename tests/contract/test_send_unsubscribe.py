@@ -94,7 +94,7 @@ def test_ses_that_refuses_the_names_costs_one_call_and_never_the_token(
         assert answer.body["warnings"] == ["the mail went out without List-Unsubscribe, which SES did not take"]
         assert calls.count("ses:SendEmail") == number
         assert set(headers_of(cloud)) == {TOKEN}
-    assert capsys.readouterr().out.count('"headers": ["List-Unsubscribe", "callback token"]') == 1
+    assert capsys.readouterr().out.count('"extras": ["List-Unsubscribe", "callback token"]') == 1
     assert len(cloud.messages()) == 3
     assert list(bucket("state/send/")) == ["state/send/unsubscribe-refused.json"]
     (line,) = records("state/send/")
