@@ -3,8 +3,8 @@
 SES sorts by the last change, so a row that changes moves to the end and pulls another past the pager. Of the rows 2 %
 move within the first three passes, a tenth of them come new; from then on they change as fast, and none comes new,
 until the day is agreed. Three days later, when nothing changes any more, it is sealed. Beside it 100 000 rows in each
-order. The function lives in runs of 900 s, in time that is moved (benchmarks/snapshot_time.py): work takes what it takes,
-pauses take nothing.
+order. The function lives in runs of 900 s, in time that is moved (benchmarks/snapshot_time.py): work takes what it
+takes, pauses take nothing.
 """
 
 from __future__ import annotations
