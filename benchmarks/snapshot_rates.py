@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _EPSILON_S = 1e-5
 """Times are noted to the microsecond."""
+_SOME = 100
 
 
 def most_in_a_second(times: Iterable[float], window_s: float = 1.0) -> int:
@@ -45,6 +47,17 @@ def rate_of_paging(runs: Sequence[Run], day: str) -> float:
     stretches = [stretch for run in runs for stretch in _stretches(run.asked, day) if len(stretch) > 1]
     seconds = sum(stretch[-1] - stretch[0] for stretch in stretches)
     return sum(len(stretch) - 1 for stretch in stretches) / seconds if seconds else 0.0
+
+
+def median_rate(runs: Sequence[Run], day: str) -> float:
+    """Return the median of the rates of every hundred requests in a row: what it is when the machine does not stall."""
+    stretches = [stretch for run in runs for stretch in _stretches(run.asked, day)]
+    rates = [
+        _SOME / (stretch[at + _SOME] - stretch[at])
+        for stretch in stretches
+        for at in range(0, len(stretch) - _SOME, _SOME)
+    ]
+    return statistics.median(rates) if rates else 0.0
 
 
 def rate_of_runs(runs: Sequence[Run]) -> float:

@@ -29,8 +29,9 @@ _RAW = (
 class Verdict(NamedTuple):
     """How a day in the bucket compares. ``damaged``: parts and manifest that are not what they say.
 
-    ``missing``, ``double``, ``invented`` and ``untrue`` rows; ``apart``: that came after the last pass began, whether
-    they are there or not. ``examples``: the first of what is wrong, in words.
+    ``missing``, ``double``, ``invented`` and ``untrue`` rows; ``stale`` ones: true once, but of before a change that
+    the last pass could have seen, and missed; ``apart``: that came after the last pass began, whether they are there or
+    not. ``examples``: the first of what is wrong, in words.
     """
 
     rows: int
@@ -38,13 +39,14 @@ class Verdict(NamedTuple):
     double: int
     invented: int
     untrue: int
+    stale: int
     damaged: int
     apart: int
     examples: list[str]
 
     @property
     def wrong(self) -> int:
-        """How much is not as it must be."""
+        """How much is not as it must be; a stale row is renewed by a later pass."""
         return self.missing + self.double + self.invented + self.untrue + self.damaged
 
 
@@ -77,7 +79,7 @@ class _Judge:
         self._day = day
         self._history = history
         self._began = began
-        self._counts = dict.fromkeys(("missing", "double", "invented", "untrue", "damaged", "apart"), 0)
+        self._counts = dict.fromkeys(("missing", "double", "invented", "untrue", "stale", "damaged", "apart"), 0)
         self._examples: list[str] = []
 
     def judge(self, truth: dict[tuple[str, str], Row]) -> Verdict:
@@ -104,9 +106,10 @@ class _Judge:
         raw = record["raw"]
         row = tuple(int(value) if isinstance(value, bool) else value for value in map(raw.get, _RAW))
         self._counts["apart"] += self._is_late(key)
-        history = self._history.get(key)
-        if row not in ([now] if history is None else versions_after(history, self._began)):
-            self._add("untrue", f"{key} says {row}, and SES {now}")
+        history = self._history.get(key, [Version(0, now)])
+        if row not in versions_after(history, self._began):
+            was_true = any(row == version.row for version in history)
+            self._add("stale" if was_true else "untrue", f"{key} says {row}, and SES {now}")
         told = (record["day"], record["sender"], record["opened"], record["clicked"])
         if told != (self._day, raw["FromEmailAddress"], raw["UserOpened"], raw["UserClicked"]):
             self._add("untrue", f"{key} says {told} beside {raw}")

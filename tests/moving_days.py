@@ -57,8 +57,8 @@ def make_small(monkeypatch: pytest.MonkeyPatch, *, kept_every_s: float = 0.0) ->
     """Let a hundred rows be many: small pages, runs and parts, each kept at once, or after some seconds."""
     whole = SesClient.get_send_email_status
 
-    def small(client: SesClient, day: str, *, offset: int) -> list[dict[str, Any]]:
-        return whole(client, day, offset=offset, limit=PAGE_ROWS)
+    def small(client: SesClient, day: str, **options: Any) -> list[dict[str, Any]]:
+        return whole(client, day, **options, limit=PAGE_ROWS)
 
     monkeypatch.setattr(SesClient, "get_send_email_status", small)
     monkeypatch.setattr(ses, "PAGE_ROWS", PAGE_ROWS)
