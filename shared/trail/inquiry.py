@@ -6,6 +6,7 @@ hours that matter, and only what was written after the attempt.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -48,16 +49,18 @@ class Desk(NamedTuple):
     ask: Callable[[str, str, int], list[dict[str, Any]] | None]
     read_reference: Callable[[str], str]
     time_left_s: Callable[[], float]
-    most: int = 1_000_000
+    most: int | None = None
     most_people: int = 1000
 
 
-def no_more_than(most: int, found: Iterable[T]) -> Iterator[T]:
-    """Yield what was found. Raises LookedTooFarError where there is more than ``most``."""
-    for number, one in enumerate(found):
-        if number >= most:
-            raise LookedTooFarError
-        yield one
+def no_more_than(most: int | None, found: Iterable[T]) -> Iterable[T]:
+    """Return what was found. Raises LookedTooFarError, before anything is read, where that is more than ``most``."""
+    if most is None:
+        return found
+    some = list(itertools.islice(found, most + 1))
+    if len(some) > most:
+        raise LookedTooFarError
+    return some
 
 
 def look_into(desk: Desk, attempts: Sequence[Attempt], others: Iterable[Attempt]) -> list[Verdict | None]:

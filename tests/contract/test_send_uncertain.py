@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.send import service
+from functions.send import doubt, service
 from shared.trail.evidence import ASK_AFTER_S, NOT_ACCEPTED_AFTER_S
 from shared.trail.layout import UNCERTAIN_PREFIX
 from shared.trail.ledger import LONGEST_LIFE_S
@@ -380,3 +380,17 @@ def test_ses_refusing_both_of_our_extras_costs_two_calls_and_never_the_mail(
     assert (answer.status, len(answer.body["warnings"])) == (202, 1)
     assert calls.count("ses:SendEmail") == 3
     assert messages(cloud) == 1
+
+
+def test_with_more_in_doubt_than_a_caller_can_wait_for_the_timer_looks(
+    cloud: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SES was away: whoever asks costs a LIST, not a look at every other doubt."""
+    monkeypatch.setattr(doubt, "MOST_OBJECTS", 3)
+    for number in range(5):
+        lose(cloud, ACTED, {**VALID, "to": [f"person{number}@example.com"]}, key=f"key-{number}")
+    cloud.advance(ASK_AFTER_S)
+    calls.clear()
+    assert look_up("key-0").body["state"] == "uncertain"
+    assert len(calls) <= 7
+    assert pass_over()["sent"] == 5
