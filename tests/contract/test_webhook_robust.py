@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import time
 import zlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -597,10 +596,9 @@ SLOW = {
 }
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", SLOW)
 def test_no_body_of_256_kb_takes_long(name: str, cloud: LocalCloud) -> None:
-    """What is quadratic takes minutes; these took up to 1.4 s once, and take a quarter of a second. CPU time."""
+    """What is quadratic takes minutes, and ends at the time-out; these take a quarter of a second."""
     assert len(SLOW[name]) <= MOST_BYTES
-    began = time.thread_time()
     assert call_back(SLOW[name]).status == 200
-    assert time.thread_time() - began < 1.5

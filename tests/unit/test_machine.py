@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -171,11 +170,11 @@ def test_whatever_strangers_write_there_is_a_verdict(kind: str, raw: Any):
     assert machine_of({"type": kind, "raw": raw}) == verdict
 
 
+@pytest.mark.timeout(30)
 def test_an_agent_of_a_megabyte_costs_nothing():
-    began = time.perf_counter()
+    """What looks back at each byte takes hours, and ends at the time-out."""
     for part in ("a", "bot", "Mozilla/5.0 ", "cubot "):
-        machine_of(record(useragent=part * 300_000))
-    assert time.perf_counter() - began < 0.2
+        assert machine_of(record(useragent=part * 300_000)) in VERDICTS
 
 
 def test_the_webhook_judges_just_these():
@@ -257,9 +256,8 @@ def test_a_sweep_is_what_its_definition_says(fetches: list[Fetch], die: Any):
     assert swept(fetches) == expected
 
 
+@pytest.mark.timeout(60)
 def test_a_flood_of_clicks_is_worked_through():
-    """Strangers can click as often as they like: the work grows with the number, not with its square."""
-    flood = [fetch(number % 2, str(number)) for number in range(20_000)]
-    began = time.perf_counter()
-    assert len(swept(flood)) == 20_000
-    assert time.perf_counter() - began < 2
+    """Strangers can click as often as they like: the work grows with the number; its square ends at the time-out."""
+    flood = [fetch(number % 2, str(number)) for number in range(50_000)]
+    assert len(swept(flood)) == 50_000

@@ -85,13 +85,13 @@ def test_an_answer_that_stops_in_the_middle_has_what_is_left_of_its_time():
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
-            time.sleep(0.8)
+            time.sleep(1.5)
             connection.sendall(b"HTTP/1.1 2")
             over.wait(5)
 
     thread = threading.Thread(target=serve)
     thread.start()
-    token = PATIENCE_S.set(1.0)
+    token = PATIENCE_S.set(2.0)
     began = time.monotonic()
     with pytest.raises(requests.RequestException):
         WarmSession().get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=(1, 10))
@@ -100,7 +100,7 @@ def test_an_answer_that_stops_in_the_middle_has_what_is_left_of_its_time():
     PATIENCE_S.reset(token)
     thread.join()
     listener.close()
-    assert 0.9 < took_s < 1.6
+    assert 1.9 < took_s < 3, "3.5 if it had the whole of it anew"
 
 
 def test_without_a_patience_the_time_outs_are_those_given():
