@@ -24,7 +24,7 @@ test: $(SYNCED) $(NODE_SYNCED) $(INTL_SYNCED)
 	$(BIN)/lint-imports
 	$(BIN)/interrogate functions shared localcloud cli
 	$(BIN)/cog --check README.md
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 bench: $(SYNCED)
 	$(BIN)/python -m benchmarks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # No deadline: a busy machine is slow, not wrong. In CI the same examples every time; elsewhere new ones are looked for.
 settings.register_profile("mailtrail", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("mailtrail")
+
+# Whoever starts us in the background of a script has SIGINT ignored, and so would every command that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
