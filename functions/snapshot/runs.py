@@ -15,15 +15,22 @@ if TYPE_CHECKING:
     from shared.trail.store import Store
 
 READ_AHEAD_BYTES = 4 * 1024 * 1024
-"""What all runs that are open hold together, however many they are; and a line each."""
-_LARGEST_READ_BYTES = 512 * 1024
+"""What all runs that are open hold together, and the smallest piece and a line for each beyond that."""
+LARGEST_READ_BYTES, SMALLEST_READ_BYTES = 512 * 1024, 16 * 1024
 
 
 class Run(Protocol):
-    """One sorted run. ``position``: bytes of it that were taken; ``head``: the next line, None at its end."""
+    """One sorted run. ``position``: bytes of it that were taken; ``head``: the next line, None at its end.
+
+    ``held_bytes``: of what it has read, and gives back.
+    """
 
     position: int
     head: bytes | None
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes in memory."""
 
     def advance(self) -> None:
         """Take the head."""
@@ -31,6 +38,8 @@ class Run(Protocol):
 
 class MemoryRun:
     """A run of lines that are at hand."""
+
+    held_bytes = 0
 
     def __init__(self, lines: Sequence[bytes]) -> None:
         self.position = 0
@@ -55,6 +64,11 @@ class SpillRun:
         self._buffer = b""
         self._at = 0
         self.head = self._next()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the piece that was read last."""
+        return len(self._buffer)
 
     def advance(self) -> None:
         """Take the head."""
@@ -134,4 +148,6 @@ class Fresh:
             heapq.heappush(self._heap, (key_of(run.head), -index))
 
     def _piece_bytes(self) -> int:
-        return min(_LARGEST_READ_BYTES, READ_AHEAD_BYTES // (len(self._runs) + 1))
+        # Half of what is left: few runs read large pieces, and the more are open, the smaller those of the next become.
+        left = READ_AHEAD_BYTES - sum(run.held_bytes for run in self._runs.values())
+        return max(SMALLEST_READ_BYTES, min(LARGEST_READ_BYTES, left // 2))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.snapshot import merging, spills
+from functions.snapshot import merging, runs, spills
 from functions.snapshot.checkpoint import new_checkpoint
 from functions.snapshot.lines import key_of, line_of, requested_at, says_the_same
 from functions.snapshot.merging import Merge
@@ -175,6 +175,27 @@ def test_a_pass_that_repeats_what_is_known_leaves_every_part_as_it_is(pages: lis
     state = merge(bucket, again, first, [])
     assert state["parts"] == first
     assert (state["gained"], state["missed"], state["changed"]) == (0, 0, 0)
+
+
+def test_runs_that_are_all_open_at_once_hold_little_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages in an order that has nothing to do with the keys: every run reaches from the first row to the last."""
+    monkeypatch.setattr(runs, "READ_AHEAD_BYTES", 20_000)
+    monkeypatch.setattr(runs, "LARGEST_READ_BYTES", 5_000)
+    monkeypatch.setattr(runs, "SMALLEST_READ_BYTES", 100)
+    monkeypatch.setattr(spills, "SPILL_ROWS", 100)
+    bucket, checkpoint = Bucket(), new_checkpoint("status", DAY, 1, "2026-11-20T00:00:00Z")
+    spill(bucket, checkpoint, [dict.fromkeys(range(at, 4000, 40), 1) for at in range(40)], "2026-11-20T00:00:00Z")
+    assert len(checkpoint["spills"]) == 40
+    assert all(one["bytes"] > 40_000 for one in checkpoint["spills"])
+    fresh = Fresh(bucket, checkpoint["spills"], [], [])  # type: ignore[arg-type]
+    most = taken = 0
+    while fresh.key is not None:
+        fresh.take()
+        taken += 1
+        most = max(most, sum(run.held_bytes for run in fresh._runs.values()))
+    assert taken == 4000
+    # Beyond what is shared, the smallest piece of each, and the part of a line before it.
+    assert 5_000 < most <= 20_000 + 40 * (100 + 600)
 
 
 def test_rows_without_an_id_are_never_taken_for_each_other() -> None:
