@@ -203,7 +203,12 @@ class Store:
                 pause_s = random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempt, 9)))  # noqa: S311
                 attempt += 1
                 if not failure.retry_safe or not self._may_go_on(attempt, pause_s):
-                    raise failure from error
+                    try:
+                        raise failure from error
+                    finally:
+                        # This frame is in the failure's own traceback: a circle, which would keep the body that was
+                        # to be written until the collector of garbage comes by.
+                        del failure
             finally:
                 PATIENCE_S.reset(patience)
             time.sleep(pause_s)
