@@ -68,7 +68,8 @@ def make_small(monkeypatch: pytest.MonkeyPatch, *, kept_every_s: float = 0.0) ->
         (passes, "_KEPT_FROM_PAGES", 0),
         (passes, "_MERGE_KEPT_EVERY_S", kept_every_s),
         (merging, "ROWS_PER_PART", PAGE_ROWS),
-        (runs, "_LARGEST_READ_BYTES", 12_000),
+        (runs, "LARGEST_READ_BYTES", 12_000),
+        (runs, "SMALLEST_READ_BYTES", 4_000),
     ):
         monkeypatch.setattr(module, name, size)
 
