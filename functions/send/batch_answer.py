@@ -29,10 +29,10 @@ def answer_of(results: Sequence[Result], *, has_key: bool, request_id: str) -> t
     accepted = len(results) - len(failed)
     retry_safe = (has_key or not accepted) and all(result["retry_safe"] for result in failed)
     after_s = _retry_after_s(failed)
-    members = {**_counts(results), "retry_safe": retry_safe, **({"retry_after_s": after_s} if after_s else {})}
+    after = {"retry_after_s": after_s} if after_s else {}
+    members = {**_counts(results), "retry_safe": retry_safe, **after, "results": list(results)}
     codes = Counter(str(result["code"]) for result in failed)
     log("INFO", "batch", request_id=request_id, **_counts(results), codes=codes)
-    members["results"] = list(results)
     kinds = {(result["status"], result["code"], result["retry_safe"], result.get("outcome")) for result in failed}
     if accepted or len(kinds) > 1:
         return (DIFFERENT if failed else ACCEPTED), {"request_id": request_id, **members}

@@ -11,9 +11,9 @@ PREFIX = "batch."
 
 
 def derived_key(key: str, address: str) -> str:
-    """Return the key of ``address`` in the batch ``key``: ``batch.`` and 64 hex digits; the case of letters is no matter.
+    """Return the key of ``address`` in the batch ``key``: ``batch.`` and 64 hex digits, for whatever case of letters.
 
-    A hash, because a key may hold personal data and an address does; and so no key that a caller chooses by himself.
+    A hash, because a key may hold personal data and an address does; and so nobody chooses such a key by accident.
     """
     # A key has no line break in it, so the two cannot run into one another.
     return PREFIX + hashlib.sha256(f"mailtrail-batch\n{key}\n{address.lower()}".encode()).hexdigest()

@@ -109,5 +109,7 @@ def _recipient(item: Any, field: str, mail: Mail, problems: Problems, seen: dict
 def _metadata(own: Given, mail: Mail) -> dict[str, str]:
     """Return what is theirs; the limit is that of the whole, as it comes back in their events."""
     value = own.body.get("metadata")
-    members.metadata(Given({"metadata": {**mail.metadata, **value} if isinstance(value, dict) else value}, own.problems))
+    members.metadata(
+        Given({"metadata": {**mail.metadata, **value} if isinstance(value, dict) else value}, own.problems)
+    )
     return value if isinstance(value, dict) else {}

@@ -313,7 +313,9 @@ def test_a_bucket_that_fails_for_one_is_their_result_and_nobody_elses(
 def test_a_claim_in_doubt_is_told_as_that_of_a_single_mail(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """COS may have written it and nobody can be told that it is void: not safe, and nothing was sent."""
     monkeypatch.setattr(service, "TIME_FOR_SES_S", 0.1)
-    cloud.add_faults([{"service": "cos", "action": action, "kind": "drop_response"} for action in ("PutObject", "GetObject")])
+    cloud.add_faults(
+        [{"service": "cos", "action": action, "kind": "drop_response"} for action in ("PutObject", "GetObject")]
+    )
     answer = send_batch(trio(), key=KEY, time_limit_s=1.3)
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "trail_unavailable", False)
     cloud.clear_faults()
