@@ -48,6 +48,16 @@ class Results:
         because somebody has added a line to the file of people.
         """
         fresh = self._path.with_name(f"{self._path.name}.new")
+        try:
+            self._carry_over(fresh, accepted)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        # In one step: whenever this ends, the one or the other is there whole.
+        fresh.replace(self._path)
+        self._file = self._path.open("a", encoding="utf-8", newline="")
+
+    def _carry_over(self, fresh: Path, accepted: Callable[[str], object]) -> None:
         with fresh.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
@@ -55,9 +65,6 @@ class Results:
                 if cells[2] == _ACCEPTED:
                     writer.writerow(cells)
                     accepted(cells[6])
-        # In one step: whenever this ends, the one or the other is there whole.
-        fresh.replace(self._path)
-        self._file = self._path.open("a", encoding="utf-8", newline="")
 
     def write(self, row: Row, key: str, told: dict[str, Any]) -> None:
         """Add what came of a row."""

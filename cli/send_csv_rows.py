@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ADDRESS = ("to", "email")
 _METADATA = "metadata."
 _DELIMITERS = ",;\t"
+_LONGEST_HEADER = 65536
+"""Characters; the csv module takes cells of twice that."""
 _FIELD = re.compile(r"recipients\[(\d+)\]\.?(?:data\.)?(.*)", re.DOTALL)
 _LANGUAGES = {name: number for site in SITES.values() for name, number in site.unsubscribe.items()}
 """Which site the account is of is known where the mail is sent."""
@@ -68,10 +70,11 @@ def read_rows(file: BinaryIO, digest: hashlib._Hash, data_columns: Sequence[str]
     text = io.TextIOWrapper(
         io.BufferedReader(_Hashed(file, digest)), encoding="utf-8-sig", errors="surrogateescape", newline=""
     )
-    header = text.readline()
+    header = text.readline(_LONGEST_HEADER)
     delimiter, names = _names(header)
-    if problem := _problem_of_header(names, data_columns):
-        yield BadRow(1, problem)
+    problem = _problem_of_header(names, data_columns)
+    if problem or len(header) == _LONGEST_HEADER:
+        yield BadRow(1, problem or "is too long")
         return
     reader = csv.reader(text, delimiter=delimiter)
     for line, cells in _lines(reader):

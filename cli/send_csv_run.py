@@ -169,7 +169,7 @@ def _refuse(course: Course, pairs: Sequence[Pair], reply: Reply) -> None:
     for place_of_row, problems in named.items():
         row, key = pairs[place_of_row]
         course.queue.end(key, REFUSED)
-        told = {"status": reply.status, "code": "invalid_request", "detail": "; ".join(problems)}
-        course.results.write(row, key, told)
+        answer = {"status": reply.status, "code": "invalid_request", "detail": "; ".join(problems)}
+        course.results.write(row, key, answer)
     course.results.flush()
     course.ended(len(named))

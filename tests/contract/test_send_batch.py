@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from localcloud import LocalCloud
 
+README = Path(__file__).parents[2] / "README.md"
 KEY = "newsletter-7"
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 NO_COS = {"service": "cos", "kind": "error", "status": 503, "code": "ServiceUnavailable"}
@@ -71,6 +74,16 @@ def test_each_gets_a_mail_of_their_own_and_each_result_is_what_post_send_would_s
     )
     assert data_of(cloud) == {ALICE: {"code": "1"}, BOB: {"code": "2"}, CAROL: {"code": "3"}}
     assert "Retry-After" not in answer.headers
+
+
+def test_the_batch_of_readme_is_accepted_and_answered_with_what_readme_says(cloud: LocalCloud) -> None:
+    text = README.read_text(encoding="utf-8").split("### Many at once")[1].split("\n## ")[0]
+    answer = send_batch(text.split("```json")[1].split("```")[0].encode(), key=KEY)
+    assert answer.status == 202
+    told = set(re.findall(r"`([a-z_]+)`", text.split("| member | what |")[1].split("\n\n")[0]))
+    assert set(answer.body) - {"request_id"} <= told
+    delivered, opened = sorted(data_of(cloud).items())
+    assert (delivered[1], opened[1]) == ({"code": "1234"}, {"code": "none yet"})
 
 
 def test_what_is_common_is_a_default_that_each_may_override(cloud: LocalCloud) -> None:

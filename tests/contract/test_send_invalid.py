@@ -83,7 +83,9 @@ def test_any_json_in_any_member_is_accepted_or_named(cloud: LocalCloud, member: 
     answer = send({**VALID, member: value})
     assert answer.status in (202, 400, 422)
     if answer.status == 400 and answer.body["code"] == "invalid_request":
-        assert any(error["field"].startswith(member.split(".", maxsplit=1)[0]) for error in answer.body.get("errors", ()))
+        assert any(
+            error["field"].startswith(member.split(".", maxsplit=1)[0]) for error in answer.body.get("errors", ())
+        )
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
