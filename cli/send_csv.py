@@ -59,7 +59,6 @@ def send_csv(wanted: Wanted, *, url: str, key: str) -> None:
             _tell(wanted, run, queue.counts(), "nothing was sent: --dry-run", None)
             return
         session = stack.enter_context(requests.Session())
-        session.trust_env = False
         endpoint = Endpoint(session, url, key, run)
         why = _send(wanted, queue, stack.enter_context(Results(results, run)), endpoint, bar)
         counts = queue.counts()

@@ -15,6 +15,7 @@ from shared.edge.http_event import Problem
 from shared.edge.log import log, place_of
 from shared.trail.store import StoreError
 from shared.upstream.errors import UNKNOWN
+from shared.upstream.transport import warm_session
 
 if TYPE_CHECKING:
     from functions.send.batch_request import Batch, Recipient
@@ -41,6 +42,7 @@ def send_batch(office: Office, batch: Batch, key: str, *, size_bytes: int) -> li
     at_once = max(1, min(MOST_AT_ONCE, MOST_BYTES_AT_ONCE // max(1, size_bytes)))
     # What is in doubt is not looked into before everybody else has had their mail: looking takes time.
     passing = office._replace(may_look=False)
+    warm_session()  # eight threads that find none would make eight
     with ThreadPoolExecutor(at_once) as pool:
         results = list(pool.map(lambda one: _result(passing, batch, one, key, turns), batch.recipients))
         doubtful = [place for place, told in enumerate(results) if told.get("code") == "outcome_uncertain"]
