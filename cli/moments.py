@@ -73,6 +73,14 @@ def _whole_day(text: str) -> str:
     raise click.BadParameter(f"{text} is not YYYY-MM-DD")
 
 
+def check_duration(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    """Read an option such as ``90s``, ``30m``, ``2h`` or ``1d`` as seconds. Raises BadParameter."""
+    match = _AGO.fullmatch(value)
+    if match is None:
+        raise click.BadParameter(f"{value} is none of 90s, 30m, 2h, 1d")
+    return float(int(match[1]) * _UNITS_S[match[2]])
+
+
 def is_day(text: str) -> bool:
     """Whether a text is ``YYYY-MM-DD`` of a day that there is."""
     try:

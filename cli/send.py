@@ -1,4 +1,4 @@
-"""``mailtrail send``: one mail through the HTTP endpoint, as any client would."""
+"""``mailtrail send``: one mail through the HTTP endpoint, as any client would, or one to each row of a CSV file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import click
 import requests
 
+from cli.moments import check_duration
+from cli.terminal import JSON_OPTION
 from localcloud import defaults
 
 
@@ -31,10 +33,44 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...])
 @click.option("--metadata", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="Comes back in every event.")
 @click.option("--attach", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--idempotency-key", default="", help="Makes repeats of this very command safe.")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="People: a column to (or email), metadata.NAME, and a column for each variable of the template.",
+)
+@click.option(
+    "--data-columns", default="", metavar="A,B", help="With --csv: the variables; default: all other columns."
+)
+@click.option("--run", default="", help="With --csv: the run's name, to go on with it after the file has changed.")
+@click.option(
+    "--results",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --csv: where results go; default: FILE.results.csv.",
+)
+@click.option(
+    "--give-up-after",
+    default="1h",
+    show_default=True,
+    callback=check_duration,
+    help="With --csv: how long to go on while nothing is accepted, such as 30m.",
+)
+@click.option("--dry-run", "dry", is_flag=True, help="With --csv: check every row and send nothing.")
+@JSON_OPTION
 @click.option("--url", default=f"http://127.0.0.1:{defaults.PORT}", show_default=True, envvar="MAILTRAIL_URL")
 @click.option("--key", default=defaults.SEND_KEY, envvar="MAILTRAIL_SEND_KEY", help="Default: localcloud's.")
 def send_command(idempotency_key: str, url: str, key: str, **given: Any) -> None:
-    """Send one mail and print the answer as JSON. Exit status 1 when it was not accepted."""
+    """Send one mail and print the answer as JSON, or one to each row of --csv. Exit status 1 when one is not accepted.
+
+    With --csv every bad row is named first, and nothing is sent then. The same command again goes on where it ended:
+    the results file says who has the mail, and if that is lost, the endpoint knows it for three days.
+    """
+    if given["csv_file"]:
+        _send_csv(given, idempotency_key, url, key)
+        return
+    if only := [name for name in ("data_columns", "run", "results", "dry", "as_json") if given[name]]:
+        names = {"dry": "dry-run", "as_json": "json"}
+        raise click.UsageError(f"--{names.get(only[0], only[0]).replace('_', '-')} goes with --csv")
     headers = {"Authorization": f"Bearer {key}"}
     if idempotency_key:
         headers["Idempotency-Key"] = idempotency_key
@@ -47,6 +83,25 @@ def send_command(idempotency_key: str, url: str, key: str, **given: Any) -> None
     click.echo(answer.text, err=not answer.ok)
     if not answer.ok:
         raise SystemExit(1)
+
+
+def _send_csv(given: dict[str, Any], idempotency_key: str, url: str, key: str) -> None:
+    from cli.send_csv import Wanted, send_csv  # noqa: PLC0415 - a single mail needs none of it
+
+    if idempotency_key or given["to"]:
+        raise click.UsageError("--csv has recipients of its own, and --run instead of --idempotency-key")
+    columns = [name.strip() for name in given["data_columns"].split(",") if name.strip()]
+    wanted = Wanted(
+        given["csv_file"],
+        _body(given),
+        columns,
+        given["run"],
+        given["results"],
+        given["give_up_after"],
+        dry=given["dry"],
+        as_json=given["as_json"],
+    )
+    send_csv(wanted, url=url, key=key)
 
 
 def _body(given: dict[str, Any]) -> dict[str, Any]:

@@ -83,13 +83,20 @@ def http_event(method: str, path: str, body: bytes = b"", headers: Mapping[str, 
     }
 
 
-def send(body: Any, *, key: str = "", time_limit_s: float = 30.0, send_key: str = defaults.SEND_KEY) -> Answer:
+def send(
+    body: Any, *, key: str = "", time_limit_s: float = 30.0, send_key: str = defaults.SEND_KEY, path: str = "/send"
+) -> Answer:
     """POST /send. ``body``: bytes as they are, anything else as JSON. ``key``: the Idempotency-Key."""
     headers = {"authorization": f"Bearer {send_key}", "content-type": "application/json"}
     if key:
         headers["idempotency-key"] = key
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return ask("send", http_event("POST", "/send", raw, headers), time_limit_s=time_limit_s)
+    return ask("send", http_event("POST", path, raw, headers), time_limit_s=time_limit_s)
+
+
+def send_batch(body: Any, **given: Any) -> Answer:
+    """POST /send/batch, as ``send`` does it."""
+    return send(body, path="/send/batch", **given)
 
 
 def look_up(key: str) -> Answer:

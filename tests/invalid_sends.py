@@ -25,6 +25,7 @@ class Case(NamedTuple):
     fields: tuple[str, ...]
     status: int = 400
     code: str = "invalid_request"
+    path: str = "/send"
 
 
 def _people(count: int) -> list[str]:

@@ -1,1 +1,1 @@
-"""HTTP: one mail through SES SendEmail."""
+"""HTTP: one mail through SES SendEmail, or a personalised batch."""

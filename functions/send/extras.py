@@ -9,6 +9,7 @@ that is taken once one is left out, that one was at fault; so after a few mails 
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from functions.send.addresses import bare_address
@@ -59,38 +60,47 @@ class Refusal(NamedTuple):
 
 
 class Learnt:
-    """What a warm instance knows of SES: which sets of extras it refused, and of that what nobody has written down."""
+    """What a warm instance knows of SES: which sets of extras it refused, and of that what nobody has written down.
+
+    The mails of a batch go out side by side, so several threads may ask and tell.
+    """
 
     def __init__(self) -> None:
         self.refused: dict[frozenset[str], Refusal] = {}
         self._unwritten: list[tuple[str, Refusal]] = []
+        self._lock = threading.RLock()
 
     def choose(self, wanted: frozenset[str]) -> frozenset[str]:
         """Return the most of ``wanted`` that SES may take: what holds a set that was refused is refused as well."""
         named = [name for name in reversed(SPARED) if name in wanted]
         sizes = range(len(named), 0, -1)
         candidates = (frozenset(some) for size in sizes for some in itertools.combinations(named, size))
-        fit = (some for some in candidates if not any(refused <= some for refused in self.refused))
-        return next(fit, frozenset())
+        with self._lock:
+            fit = (some for some in candidates if not any(refused <= some for refused in self.refused))
+            return next(fit, frozenset())
 
     def note_refused(self, extras: frozenset[str], refusal: Refusal) -> None:
         """Remember that SES refused a mail with these, and took it with less."""
-        self.refused[extras] = refusal
-        if len(extras) == 1 and extras <= _NOTED_AT.keys():
-            self._unwritten.append((next(iter(extras)), refusal))
+        with self._lock:
+            is_news = extras not in self.refused
+            self.refused[extras] = refusal
+            if is_news and len(extras) == 1 and extras <= _NOTED_AT.keys():
+                self._unwritten.append((next(iter(extras)), refusal))
 
     def note_taken(self, extras: frozenset[str]) -> None:
         """Draw the conclusion: of a refused set that is taken but for one, it was that one."""
-        for refused, refusal in list(self.refused.items()):
-            other = refused - extras
-            if len(other) == 1 and other not in self.refused:
-                self.note_refused(other, refusal)
+        with self._lock:
+            for refused, refusal in list(self.refused.items()):
+                other = refused - extras
+                if len(other) == 1 and other not in self.refused:
+                    self.note_refused(other, refusal)
 
     def take_unwritten(self) -> tuple[str, Refusal] | None:
         """Return a refusal, and the key in the bucket under which it is to be written."""
-        if not self._unwritten:
-            return None
-        extra, refusal = self._unwritten.pop()
+        with self._lock:
+            if not self._unwritten:
+                return None
+            extra, refusal = self._unwritten.pop()
         return _NOTED_AT[extra], refusal
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from functions.send import ledger
 from functions.send.routes import answer_request
 from functions.send.service import Office
+from functions.send.trail_trouble import problem_of
 from shared.edge.clock import clock, time_left
 from shared.edge.environment import SettingsError
 from shared.edge.http_event import HttpRequest, Problem, bearer_token, json_reply, parse_http_event, problem_reply
@@ -33,20 +33,13 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
         return problem_reply(problem, request_id)
     except StoreError as error:
         log("ERROR", "trail unavailable", request_id=request_id, operation=error.operation, code=error.code)
-        return problem_reply(_unavailable(error), request_id)
+        return problem_reply(problem_of(error), request_id)
     except SettingsError as error:
         log("ERROR", "misconfigured", request_id=request_id, problems=error.problems)
         return problem_reply(Problem(500, "misconfigured", "the function's settings are incomplete"), request_id)
     log("INFO", "answered", request_id=request_id, status=status, message_id=answer.get("message_id"))
-    return json_reply(status, answer)
-
-
-def _unavailable(error: StoreError) -> Problem:
-    if isinstance(error, ledger.ClaimInDoubtError):
-        return Problem(
-            503, "trail_unavailable", "nothing was sent; this Idempotency-Key may be in doubt for half an hour"
-        )
-    return Problem(503, "trail_unavailable", "nothing was sent", retry_safe=True, retry_after_s=5)
+    after_s = answer.get("retry_after_s")  # of a batch, when there is something to come back for
+    return json_reply(status, answer, {"Retry-After": str(after_s)} if after_s else None)
 
 
 def _authorize(request: HttpRequest, settings: SendSettings) -> None:

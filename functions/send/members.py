@@ -93,20 +93,21 @@ def template(given: Given) -> tuple[int | None, dict[str, str]]:
     if not isinstance(template_id, int) or isinstance(template_id, bool) or not 0 < template_id <= MOST_TEMPLATE_ID:
         given.problems.add("template.id", "must be a whole number above 0, of 64 bits")
         template_id = 0
-    return template_id, _template_data(given, value.get("data"))
+    return template_id, variables(given, "template.data", value.get("data"))
 
 
-def _template_data(given: Given, value: Any) -> dict[str, str]:
+def variables(given: Given, field: str, value: Any) -> dict[str, str]:
+    """Return variables of a template; ``field``: what their problems are named beneath."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        given.problems.add("template.data", "must be an object of variables")
+        given.problems.add(field, "must be an object of variables")
         return {}
     for name, item in value.items():
         if isinstance(item, bool) or not isinstance(item, str | int | float):
-            given.problems.add(f"template.data.{name[:60]}", "must be a string or a number")
+            given.problems.add(f"{field}.{name[:60]}", "must be a string or a number")
         elif _HTML.search(str(item)):
-            given.problems.add(f"template.data.{name[:60]}", "SES refuses HTML in a variable")
+            given.problems.add(f"{field}.{name[:60]}", "SES refuses HTML in a variable")
     return {name: str(item) for name, item in value.items() if isinstance(item, str | int | float)}
 
 

@@ -22,6 +22,13 @@ class Problems:
         for name in sorted(map(str, names)):
             self.add(f"{field}.{name[:60]}" if field else name[:60], "is not a member of this request")
 
+    def within(self, field: str) -> Problems:
+        """Return where the problems of one part of the request go: named beneath ``field``."""
+        return _Part(self, field)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
     def check(self) -> None:
         """Raise Problem with everything found: 400, or 413 when size is all that is wrong."""
         if not self._found:
@@ -29,3 +36,15 @@ class Problems:
         status, code = (413, "too_large") if self._only_too_large else (400, "invalid_request")
         detail = f"{len(self._found)} problem{'s' * (len(self._found) > 1)} with the request; nothing was sent"
         raise Problem(status, code, detail, errors=self._found)
+
+
+class _Part(Problems):
+    """The problems of a part, added to those of the whole."""
+
+    def __init__(self, whole: Problems, field: str) -> None:
+        super().__init__()
+        self._whole = whole
+        self._field = field
+
+    def add(self, field: str, problem: str, *, too_large: bool = False) -> None:
+        self._whole.add(f"{self._field}.{field}", problem, too_large=too_large)

@@ -42,7 +42,7 @@ class Mail(NamedTuple):
         return [*self.to, *self.cc, *self.bcc]
 
 
-_MEMBERS = frozenset(
+MEMBERS = frozenset(
     "from to cc bcc reply_to subject template html text attachments unsubscribe transactional headers header_from"
     " message_id metadata".split()
 )
@@ -67,19 +67,26 @@ def parse_mail(body: Mapping[str, Any], languages: Mapping[str, str]) -> Mail:
     Raises Problem (400, or 413 for size alone) that names every problem at once.
     """
     problems = Problems()
-    problems.add_unknown("", set(body) - _MEMBERS)
+    problems.add_unknown("", set(body) - MEMBERS)
     given = Given(body, problems)
+    mail = read_mail(given, languages, members.recipients(given))
+    problems.check()
+    return mail
+
+
+def read_mail(given: Given, languages: Mapping[str, str], recipients: Mapping[str, list[str]]) -> Mail:
+    """Return the mail to ``recipients`` (to, cc, bcc); what is wrong with it is added to the problems of ``given``."""
     template_id, template_data = members.template(given)
     mail = Mail(
         sender=members.sender(given, "from", required=True) or "",
-        **members.recipients(given),
+        **recipients,
         reply_to=members.address(given, "reply_to"),
         subject=members.subject(given),
         template_id=template_id,
         template_data=template_data,
         html=given.text("html"),
         text=given.text("text"),
-        attachments=parse_attachments(body.get("attachments"), problems),
+        attachments=parse_attachments(given.body.get("attachments"), given.problems),
         unsubscribe=members.language(given, languages),
         transactional=given.flag("transactional"),
         headers=members.headers(given),
@@ -87,8 +94,7 @@ def parse_mail(body: Mapping[str, Any], languages: Mapping[str, str]) -> Mail:
         message_id=members.message_id(given),
         metadata=members.metadata(given),
     )
-    _check_content(mail, problems)
-    problems.check()
+    _check_content(mail, given.problems)
     return mail
 
 

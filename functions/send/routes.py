@@ -23,11 +23,13 @@ def answer_request(request: HttpRequest, office: Office) -> Answer:
     # A Function URL of its own, or a CLB rule without X-Uri, leaves no path to go by.
     rest = request.segments_after("send") if request.path.strip("/") else []
     if rest is None:
-        raise Problem(404, "not_found", "the paths here are /send and /send/{idempotency_key}")
+        raise Problem(404, "not_found", "the paths here are /send, /send/batch and /send/{idempotency_key}")
     if request.method == "GET" and rest:
         return _look_up("/".join(rest), office)
+    if request.method == "POST" and rest == ["batch"]:
+        return _send_many(request, office)
     if request.method != "POST" or rest:
-        raise Problem(405, "method_not_allowed", "POST /send, or GET /send/{idempotency_key}")
+        raise Problem(405, "method_not_allowed", "POST /send or /send/batch, or GET /send/{idempotency_key}")
     return _send_one(request, office)
 
 
@@ -36,6 +38,17 @@ def _send_one(request: HttpRequest, office: Office) -> Answer:
     body = parse_body(request.body)
     mail = parse_mail(body, SITES[office.settings.ses.site].unsubscribe)
     return 202, send_mail(office, mail, body, key)
+
+
+def _send_many(request: HttpRequest, office: Office) -> Answer:
+    from functions.send.batch import send_batch  # noqa: PLC0415 - every cold start would pay
+    from functions.send.batch_answer import answer_of  # noqa: PLC0415 - as above
+    from functions.send.batch_request import parse_batch  # noqa: PLC0415 - as above
+
+    key = _idempotency_key(request)
+    batch = parse_batch(parse_body(request.body), SITES[office.settings.ses.site].unsubscribe)
+    results = send_batch(office, batch, key, size_bytes=len(request.body))
+    return answer_of(results, has_key=bool(key), request_id=request.request_id)
 
 
 def _idempotency_key(request: HttpRequest) -> str:

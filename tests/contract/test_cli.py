@@ -51,6 +51,21 @@ def test_send_prints_the_answer_and_a_repeat_with_its_key_is_a_duplicate(port):
     assert again == {**first, "duplicate": True}
 
 
+def test_the_csv_file_of_readme_is_sent_through_the_gateway(port, tmp_path):
+    """As it stands there; again, it asks nobody."""
+    text = (ROOT / "README.md").read_text().split("### Sending to a file of people")[1]
+    people = tmp_path / "people.csv"
+    people.write_text(text.split("```")[3].lstrip("\n"))
+    mail = ("--from", f"noreply@{defaults.SENDER_DOMAIN}", "--subject", "Hi", "--template", 100091)
+    for url in (f"http://127.0.0.1:{port}", "http://127.0.0.1:9"):  # nobody listens at the second
+        done = mailtrail("send", "--csv", people, "--run", "readme", "--url", url, *mail)
+        assert done.stdout.startswith("2 rows: 2 accepted, 0 refused, 0 waiting\n")
+    lines = people.with_suffix(".results.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [line.split(",")[1:3] for line in lines[1:]] == [
+        [f"{who}@{defaults.SIMULATOR_DOMAIN}", "202"] for who in ("delivered", "open")
+    ]
+
+
 def test_send_that_is_refused_exits_1_and_says_why_on_stderr(port):
     """Nothing on stdout that a script could take for an answer."""
     done = send(port, "--to", "not an address", code=1)

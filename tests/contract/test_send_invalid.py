@@ -10,20 +10,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.batches import batch_of, person
 from tests.event_files import load_event
-from tests.handlers import VALID, ask, bucket, context, http_event, send
+from tests.handlers import VALID, ask, bucket, context, http_event, send, send_batch
+from tests.invalid_batches import INVALID_BATCHES
 from tests.invalid_sends import INVALID_SENDS, Case
 
 if TYPE_CHECKING:
     from localcloud import LocalCloud
 
+INVALID = [*INVALID_SENDS, *INVALID_BATCHES]
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "retry_safe", "request_id"}
 
 
-@pytest.mark.parametrize("case", INVALID_SENDS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", INVALID, ids=lambda case: case.name)
 def test_what_is_wrong_is_named_field_by_field_and_nothing_is_asked_of_anyone(case: Case, calls: list[str]) -> None:
     """A status, a stable code, each problem once under its field; no call to SES, none to COS."""
-    answer = send(case.body, key="never-claimed")
+    answer = send(case.body, key="never-claimed", path=case.path)
     assert (answer.status, answer.body["code"]) == (case.status, case.code)
     named = Counter(error["field"] for error in answer.body.get("errors", ()))
     assert set(named) == set(case.fields), answer.body
@@ -42,7 +45,8 @@ def test_what_is_wrong_is_named_field_by_field_and_nothing_is_asked_of_anyone(ca
 def test_the_corpus_is_a_corpus() -> None:
     """At least 150 cases, each once."""
     assert len(INVALID_SENDS) >= 150
-    assert len({case.name for case in INVALID_SENDS}) == len(INVALID_SENDS)
+    assert len(INVALID_BATCHES) >= 40
+    assert len({case.name for case in INVALID}) == len(INVALID)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,24 @@ def test_any_json_in_any_member_is_accepted_or_named(cloud: LocalCloud, member: 
     answer = send({**VALID, member: value})
     assert answer.status in (202, 400, 422)
     if answer.status == 400 and answer.body["code"] == "invalid_request":
-        assert any(error["field"].startswith(member.split(".", maxsplit=1)[0]) for error in answer.body["errors"])
+        assert any(
+            error["field"].startswith(member.split(".", maxsplit=1)[0]) for error in answer.body.get("errors", ())
+        )
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(member=st.sampled_from(["to", "data", "metadata", "x"]), value=_json, everybody=st.booleans())
+def test_any_json_in_any_recipient_is_accepted_or_named(
+    cloud: LocalCloud, member: str, value: Any, *, everybody: bool
+) -> None:
+    """And never is somebody sent a mail beside a recipient that is wrong."""
+    wrong = {**person("bob"), member: value}
+    answer = send_batch({**batch_of([person("alice"), wrong]), **({"recipients": value} if everybody else {})})
+    assert answer.status in (202, 207, 400, 422)
+    if answer.status == 400:
+        assert all(error["field"].startswith("recipients") for error in answer.body.get("errors", ()))
+        assert not cloud.messages()
+    cloud.reset()
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

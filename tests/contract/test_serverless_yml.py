@@ -105,6 +105,7 @@ def test_the_routes_are_those_of_the_contract():
     routes = {(name, one["parameters"]["httpMethod"], one["parameters"]["path"]) for name, one in _triggers("apigw")}
     assert routes == {
         ("send", "POST", "/send"),
+        ("send", "POST", "/send/batch"),
         ("send", "GET", "/send/{key}"),
         ("webhook", "ANY", "/webhook/ses/{secret}"),
         ("webhook", "ANY", "/webhook/sendcloud/{secret}"),

@@ -78,7 +78,8 @@ def without_headers(objects: dict[str, bytes]) -> dict[str, Any]:
         lines = [json.loads(line) for line in body.decode().splitlines()]
         for line in lines:
             line.pop("headers", None)
-        found[key] = lines
+        # Ids are drawn: of several mails, by whose they are.
+        found[f"sends/{lines[0]['recipients']}" if key.startswith("sends/") else key] = lines
     return found
 
 
