@@ -34,7 +34,8 @@ def answer_request(request: HttpRequest, office: Office) -> Answer:
 def _send_one(request: HttpRequest, office: Office) -> Answer:
     key = _idempotency_key(request)
     body = parse_body(request.body)
-    mail = parse_mail(body, SITES[office.settings.ses.site].unsubscribe)
+    languages, sizes = SITES[office.settings.ses.site].unsubscribe, office.settings.guard.size
+    mail = parse_mail(body, languages, body_bytes=len(request.body), sizes=sizes)
     return 202, send_mail(office, mail, body, key)
 
 
