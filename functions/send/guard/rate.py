@@ -32,7 +32,8 @@ class Budget:
         self._rate = limit_per_s
         self._monotonic = monotonic
         self._recovered_at = monotonic()
-        self._turns: deque[float] = deque()
+        self._most = max(1, int(limit_per_s))
+        self._turns: deque[float] = deque(maxlen=self._most)
         self._lock = threading.Lock()
 
     def take(self) -> bool:
@@ -40,13 +41,17 @@ class Budget:
         with self._lock:
             now = self._monotonic()
             self._recover(now)
-            window_s = max(_WINDOW_S, 1 / self._rate)
-            while self._turns and now - self._turns[0] >= window_s:
-                self._turns.popleft()
-            if len(self._turns) >= max(1, int(self._rate)):
+            # Of a rate with a fraction, as many turns as are whole, in a little less than a second.
+            whole = max(1, int(self._rate))
+            if self._is_within(now, whole, whole / self._rate * _WINDOW_S) or self._is_within(
+                now, self._most, _WINDOW_S
+            ):
                 return False
             self._turns.append(now)
             return True
+
+    def _is_within(self, now: float, turns: int, seconds: float) -> bool:
+        return len(self._turns) >= turns and now - self._turns[-turns] < seconds
 
     def give_back(self) -> None:
         """Give back a turn that was not used."""
@@ -58,7 +63,7 @@ class Budget:
         """Use a turn: what counts is when SES is asked, and a claim at a slow COS may have come in between."""
         with self._lock:
             if self._turns:
-                self._turns.popleft()
+                self._turns.pop()
             self._turns.append(self._monotonic())
 
     def slow_down(self) -> None:
