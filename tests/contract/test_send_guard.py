@@ -163,6 +163,14 @@ def test_a_list_that_cannot_be_read_costs_a_warning_not_the_mail(
     assert "suppression list not read" in capsys.readouterr().out
 
 
+def test_of_several_who_can_be_read_is_refused_though_another_cannot(cloud: LocalCloud) -> None:
+    from shared.trail.layout import suppression_key  # noqa: PLC0415 - only here
+
+    store().put(suppression_key("alice@example.com"), b"hello")
+    suppress("bob@example.com")
+    assert fields(send({**VALID, "bcc": ["bob@example.com"]})) == ["bcc[0]"]
+
+
 def test_somebodys_own_file_on_the_list_stops_no_mail(cloud: LocalCloud) -> None:
     from shared.trail.layout import suppression_key  # noqa: PLC0415 - only here
 

@@ -67,6 +67,7 @@ class Admission:
     def __init__(self, office: Office, mail: Mail) -> None:
         self.warnings: list[str] = []
         self._office, self._mail, self._memory = office, mail, instance
+        self._people = mail.people
         self._domain = bare_address(mail.sender).rpartition("@")[2].lower()
         self._budget = instance.budget(office.settings.ses.rate_per_s)
         self._has_turn = False
@@ -90,7 +91,7 @@ class Admission:
     def check(self) -> None:
         """Make every check that is not off. Raises Problem that names all that is against the mail."""
         office, mail, modes, memory = self._office, self._mail, self._office.settings.guard, self._memory
-        people = mail.people
+        people = self._people
         findings: list[Finding] = []
         turns: list[Turn] = []
         if modes.suppression != OFF:
@@ -114,8 +115,8 @@ class Admission:
 
     def count(self) -> None:
         """Count the mail as sent from now on."""
-        self._noted = self._memory.hours.note(self._mail.people, self._office.clock())
-        self._memory.quota.add(self._domain, len(self._noted.addresses))
+        self._noted = self._memory.hours.note(self._people, self._office.clock())
+        self._memory.quota.add(self._domain, len(self._people))
 
     def begin(self) -> None:
         """SES is asked now."""
@@ -142,7 +143,7 @@ class Admission:
             self._has_turn = False
         if self._noted is not None:
             self._memory.hours.forget(self._noted)
-            self._memory.quota.add(self._domain, -len(self._noted.addresses))
+            self._memory.quota.add(self._domain, -len(self._people))
             self._noted = None
 
     def _tell(self, findings: list[Finding]) -> None:

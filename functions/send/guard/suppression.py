@@ -6,7 +6,7 @@ is there is read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from functions.send.guard.findings import Finding
 from shared.edge.log import log
@@ -32,39 +32,45 @@ def check_suppression(
 ) -> tuple[list[Finding], list[str]]:
     """Return who of ``recipients`` is on the list, and warnings: a list that cannot be read stops no mail."""
     store, now = office.store.within(patience_s), office.clock()
+    if len(recipients) < IN_PARALLEL_FROM:
+        looks = [_look(store, recipient.address, now) for recipient in recipients]
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most mails go to one person
 
-    def reason(recipient: Recipient) -> str | None:
-        return _reason(store, recipient.address, now)
-
-    try:
-        if len(recipients) < IN_PARALLEL_FROM:
-            reasons = [reason(recipient) for recipient in recipients]
-        else:
-            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most mails go to one person
-
-            with ThreadPoolExecutor(min(AT_ONCE, len(recipients))) as pool:
-                reasons = list(pool.map(reason, recipients))
-    except StoreError as error:
-        log("WARNING", "suppression list not read", operation=error.operation, code=error.code)
-        return [], [UNREADABLE]
-    except ValueError:
-        log("WARNING", "suppression list not read", operation="parse", code="not an entry")
-        return [], [UNREADABLE]
+        with ThreadPoolExecutor(min(AT_ONCE, len(recipients))) as pool:
+            looks = list(pool.map(lambda recipient: _look(store, recipient.address, now), recipients))
+    failures = {look.failure for look in looks if look.failure}
+    if failures:
+        log("WARNING", "suppression list not read", codes=sorted(failures))
     return [
-        Finding(CHECK, "recipient_suppressed", recipient.field, f"is on the suppression list: {told}")
-        for recipient, told in zip(recipients, reasons, strict=True)
-        if told
-    ], []
+        Finding(CHECK, "recipient_suppressed", recipient.field, f"is on the suppression list: {look.reason}")
+        for recipient, look in zip(recipients, looks, strict=True)
+        if look.reason
+    ], [UNREADABLE] * bool(failures)
 
 
-def _reason(store: Store, address: str, now: float) -> str | None:
-    """Return why ``address`` gets no mail, or None. Raises StoreError, and ValueError for what is no entry."""
-    if not store.has(suppression_key(address)):
-        return None
-    from shared.trail import suppression, suppression_list  # noqa: PLC0415 - rare, and every cold start would pay
+class _Look(NamedTuple):
+    """Why an address gets no mail, if it does not; what kept us from seeing that."""
 
-    entry = suppression_list.read(store, address)
+    reason: str = ""
+    failure: str = ""
+
+
+_CLEAR = _Look()
+
+
+def _look(store: Store, address: str, now: float) -> _Look:
+    try:
+        if not store.has(suppression_key(address)):
+            return _CLEAR
+        from shared.trail import suppression, suppression_list  # noqa: PLC0415 - rare, and every cold start would pay
+
+        entry = suppression_list.read(store, address)
+    except StoreError as error:
+        return _Look(failure=error.code)
+    except ValueError:
+        return _Look(failure="NotAnEntry")
     holds = None if entry is None else suppression.strongest(entry)
     if holds is None or not suppression.is_suppressed(holds, now):
-        return None
-    return f"{holds.reason}, {'for good' if holds.until is None else f'until {holds.until}'}"
+        return _CLEAR
+    return _Look(f"{holds.reason}, {'for good' if holds.until is None else f'until {holds.until}'}")
