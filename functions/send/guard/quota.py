@@ -71,12 +71,14 @@ class Quota:
 
     def _usage(self, office: Office, facts: Facts, domain: str, within_s: float) -> Fact | None:
         """Return a count of today that is not older than that."""
-        today = day_of(office.clock(), office.settings.utc_offset_s)
+        asked_at = office.clock()
+        today = day_of(asked_at, office.settings.utc_offset_s)
         usage = facts.get(office, USAGE, domain, within_s)
         if usage is not None and usage.told.get("day") != today:
             usage = facts.get(office, USAGE, domain, -1)  # never from memory
         if usage is not None and self._at_count.get(domain, _NEVER).at != usage.at:
-            is_new = office.clock() - usage.at < 1
+            # What was counted before, by another instance, counts none of what this one has sent since.
+            is_new = usage.at >= asked_at
             since = self._sent.get(domain, 0) if is_new else self._at_count.get(domain, _NEVER).sent
             self._at_count[domain] = _Count(usage.at, since)
         return usage
