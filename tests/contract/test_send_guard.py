@@ -275,6 +275,7 @@ def test_at_ninety_percent_it_is_said_and_beyond_the_quota_refused_until_midnigh
     assert (refused.body["code"], refused.body["retry_safe"], fields(refused)) == (
         "daily_quota_exceeded", True, ["from"],
     )  # fmt: skip
+    assert refused.body["errors"][0]["problem"] == "the domain's 500 mails a day of reputation level 1 are used up"
     assert 28_000 < int(refused.headers["Retry-After"]) <= 28_200
     assert "upstream" not in refused.body
     cloud.advance(int(refused.headers["Retry-After"]))
@@ -426,6 +427,10 @@ def test_what_an_instance_remembers_is_bounded(hourly: LocalCloud, monkeypatch: 
     for number in range(30):
         send({**VALID, "to": [f"p{number}@example.com"]})
     assert len(admission.instance.hours._known) == 10
+    new_instance(monkeypatch)
+    monkeypatch.setenv("SES_HOURLY", "0")
+    send(VALID)
+    assert len(admission.instance.hours._known) == 0
 
 
 # --- the rate

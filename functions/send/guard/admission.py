@@ -70,6 +70,7 @@ class Admission:
         self._people = mail.people
         self._domain = bare_address(mail.sender).rpartition("@")[2].lower()
         self._budget = instance.budget(office.settings.ses.rate_per_s)
+        self._looks_at_hours = office.settings.guard.recipient != OFF and office.settings.hourly > 0
         self._has_turn = False
         self._noted: Noted | None = None
 
@@ -106,7 +107,7 @@ class Admission:
             used_up, warnings = memory.quota.check(office, memory.facts, self._domain, len(people))
             findings += used_up
             self.warnings += warnings
-        if modes.recipient != OFF and office.settings.hourly:
+        if self._looks_at_hours:
             too_often, turns = memory.hours.check(office, people)
             findings += too_often
         self._tell(findings)
@@ -115,7 +116,8 @@ class Admission:
 
     def count(self) -> None:
         """Count the mail as sent from now on."""
-        self._noted = self._memory.hours.note(self._people, self._office.clock())
+        # What nobody looks at is not remembered.
+        self._noted = self._memory.hours.note(self._people if self._looks_at_hours else [], self._office.clock())
         self._memory.quota.add(self._domain, len(self._people))
 
     def begin(self) -> None:

@@ -121,7 +121,9 @@ class Facts:
 
 def _ask_domain(office: Office, name: str) -> dict[str, Any]:
     found = [each for each in office.ses.within(PATIENCE_S).list_email_identities() if each.domain == name]
-    return {"verified": any(e.is_verified for e in found), "quota": max([e.daily_quota for e in found], default=0)}
+    if not found:
+        return {"verified": False, "quota": 0, "level": 0}
+    return {"verified": found[0].is_verified, "quota": found[0].daily_quota, "level": found[0].level}
 
 
 def _ask_usage(office: Office, name: str) -> dict[str, Any]:

@@ -6,13 +6,15 @@ account's rate, bounds how long a count is relied on; so near the end of the quo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.send.guard.facts import DOMAIN, PASS_S, REFUSE_S, USAGE, Fact
 from functions.send.guard.findings import Finding
 from shared.trail.records import day_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.send.guard.facts import Facts
     from functions.send.service import Office
 
@@ -53,14 +55,14 @@ class Quota:
         is_fresh = told is not None and office.clock() - usage.at <= REFUSE_S
         if told is None or not is_fresh or used <= told.told.get("quota", 0):
             return [], []
-        return [self._used_up(office, quota)], []
+        return [self._used_up(office, told.told)], []
 
     @staticmethod
-    def _used_up(office: Office, quota: int) -> Finding:
+    def _used_up(office: Office, told: Mapping[str, Any]) -> Finding:
         after_s = DAY_S - (office.clock() + office.settings.utc_offset_s) % DAY_S
-        return Finding(
-            CHECK, "daily_quota_exceeded", "from", f"the domain's {quota} mails of today are used up", after_s
-        )
+        level = f" of reputation level {told['level']}" if told.get("level") else ""
+        problem = f"the domain's {told['quota']} mails a day{level} are used up"
+        return Finding(CHECK, "daily_quota_exceeded", "from", problem, after_s)
 
     def note_used_up(self, office: Office, facts: Facts, domain: str) -> None:
         """Remember that SES refused a mail for the quota: its statistics may be late."""
