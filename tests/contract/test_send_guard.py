@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -228,6 +229,14 @@ def test_a_cold_instance_reads_what_another_was_told(
     assert send(VALID).status == 202
     assert [call for call in calls if call.startswith("ses:")] == ["ses:SendEmail"]
     assert calls.count("cos:PutObject") == 1
+
+
+def test_of_many_mails_at_once_one_asks(cloud: LocalCloud, calls: list[str]) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        bodies = [{**VALID, "to": [f"p{n}@example.com"]} for n in range(12)]
+        assert {answer.status for answer in pool.map(send, bodies)} == {202}
+    asked = ("GetEmailTemplate", "ListEmailIdentities", "GetStatisticsReport")
+    assert [calls.count(f"ses:{action}") for action in asked] == [1, 1, 1]
 
 
 def test_facts_are_written_once_in_minutes_not_with_each_mail(cloud: LocalCloud, calls: list[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.edge.log import log
@@ -52,12 +53,21 @@ class Facts:
         self._fresh: dict[tuple[str, str], Fact] = {}  # told within this send
         self._to_write: dict[tuple[str, str], Fact] = {}
         self._written_at: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
 
     def get(self, office: Office, kind: str, name: str, within_s: float) -> Fact | None:
         """Return what SES said within the last ``within_s`` seconds, asking it if it must be; None: it does not tell.
 
         ``name``: a domain in lower case, or a template's number.
         """
+        known = self._known.get((kind, name))
+        if known is not None and 0 <= office.clock() - known.at <= within_s:
+            return known
+        # Of many mails at once on a cold instance, one asks.
+        with self._lock:
+            return self._learn(office, kind, name, within_s)
+
+    def _learn(self, office: Office, kind: str, name: str, within_s: float) -> Fact | None:
         now = office.clock()
         known = self._known.get((kind, name))
         if known is not None and 0 <= now - known.at <= within_s:
@@ -65,8 +75,10 @@ class Facts:
         if within_s > REFUSE_S and (kept := self._kept(office, kind, name)) and 0 <= now - kept.at <= within_s:
             self._remember(kind, name, kept)
             return kept
-        if now < self._silent_until.get(kind, 0) <= now + FORBIDDEN_S or office.spare_s() < PATIENCE_S:
-            return None
+        is_silent = now < self._silent_until.get(kind, 0) <= now + FORBIDDEN_S
+        return None if is_silent or office.spare_s() < PATIENCE_S else self._ask(office, kind, name, now)
+
+    def _ask(self, office: Office, kind: str, name: str, now: float) -> Fact | None:
         try:
             told = _ASK[kind](office, name)
         except UpstreamError as error:

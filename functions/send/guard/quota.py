@@ -6,6 +6,7 @@ account's rate, bounds how long a count is relied on; so near the end of the quo
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.send.guard.facts import DOMAIN, PASS_S, REFUSE_S, USAGE, Fact
@@ -29,10 +30,12 @@ class Quota:
     def __init__(self) -> None:
         self._sent: dict[str, int] = {}
         self._at_count: dict[str, _Count] = {}
+        self._lock = threading.Lock()
 
     def add(self, domain: str, people: int) -> None:
         """Count what is about to be sent; a negative number takes it back."""
-        self._sent[domain] = self._sent.get(domain, 0) + people
+        with self._lock:
+            self._sent[domain] = self._sent.get(domain, 0) + people
 
     def check(self, office: Office, facts: Facts, domain: str, people: int) -> tuple[list[Finding], list[str]]:
         """Return what is against writing to ``people`` more today, and warnings. Nothing when SES does not tell."""
