@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,13 +28,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def _fresh_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what an instance of ``send`` in this process has learnt of another test's SES."""
+    admission = sys.modules.get("functions.send.guard.admission")
+    if admission is not None:
+        monkeypatch.setattr(admission, "instance", admission.Instance())
+
+
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
-    """Open a fresh LocalCloud at ``NOW``, without limits of rate; fresh instances of ``send`` and ``webhook`` with it."""
+    """Open a fresh LocalCloud at ``NOW``, without limits of rate; fresh instances of ``send`` and ``webhook`` with it.
+
+    Nor does ``send`` look at its rate, which is of real time, and at an address's hour.
+    """
     from functions.send import attempts, doubt, extras  # noqa: PLC0415 - most tests need no function
     from functions.webhook import handler, refusals  # noqa: PLC0415 - most tests need no function
 
     monkeypatch.setattr(extras, "learnt", extras.Learnt())
+    monkeypatch.setenv("SEND_GUARD", "rate=off")
+    monkeypatch.setenv("SES_HOURLY", "0")
     monkeypatch.setattr(doubt, "_looked_at", {})
     monkeypatch.setattr(attempts, "PAUSE_S", 0.0)
     monkeypatch.setattr(handler, "refusals", refusals.Refusals())

@@ -14,6 +14,8 @@ from tests.handlers import VALID
 _FILE = {"filename": "a.pdf", "content": base64.b64encode(b"%PDF-1.4").decode()}
 _MEGABYTE = base64.b64encode(bytes(1024 * 1024)).decode()
 _OVER_4_MB = base64.b64encode(bytes(4 * 1024 * 1024 + 1)).decode()
+_OF_3_5_MB = {**_FILE, "content": base64.b64encode(bytes(7 * 2**19)).decode()}
+_LEGACY = {name: value for name, value in VALID.items() if name != "template"}
 _ABSENT = object()
 
 
@@ -179,6 +181,8 @@ WHAT = [
     _case("HTML in a variable", "template.data.code", template={"id": 1, "data": {"code": "<b>1</b>"}}),
     _case("a script in a variable", "template.data.code", template={"id": 1, "data": {"code": "<script>"}}),
     _case("a member that the template does not have", "template.name", template={"id": 1, "name": "x"}),
+    _case("a variable without a name", "template.data.", template={"id": 1, "data": {"": "1"}}),
+    _case("a variable whose name is blank", "template.data. ", template={"id": 1, "data": {" ": "1"}}),
     _case("template and html", "template", html="<p>Hello</p>"),
     _case("template and text", "template", text="Hello"),
     _case("html a list", "html", "template", template=_ABSENT, html=["<p>"]),
@@ -246,7 +250,18 @@ EXTRAS = [
     Case("an attachment of over 4 MB", {**VALID, "attachments": [{**_FILE, "content": _OVER_4_MB}]},
          ("attachments",), 413, "too_large"),
     Case("five attachments of over 4 MB together", {**VALID, "attachments": [{**_FILE, "content": _MEGABYTE}] * 5},
-         ("attachments",), 413, "too_large"),
+         ("attachments", "body"), 413, "too_large"),
+    Case("a mail of over 4 MB with its attachment", {**_LEGACY, "html": "x" * 2**20, "attachments": [_OF_3_5_MB]},
+         ("html",), 413, "too_large"),
+    Case("a text of over 4 MB", {**_LEGACY, "text": "x" * (2**22 + 1)}, ("text",), 413, "too_large"),
+    Case("a body of over 6 MB", {**VALID, "template": {"id": 100091, "data": {"code": "x" * 6 * 2**20}}},
+         ("body",), 413, "too_large"),
+    Case("a request to SES of over 8 MB", {**VALID, "template": {"id": 100091, "data": {"code": "\u57ce" * 1_500_000}}},
+         ("body",), 413, "too_large"),
+    Case("too large in every way, and no subject", {
+        **_LEGACY, "subject": "", "html": "\u57ce" * 1_600_000, "headers": {"X-A": "\u57ce" * 900_000},
+        "attachments": [_OF_3_5_MB],
+    }, ("subject", "html", "body", "headers.X-A")),
     Case("over 4 MB and something else", {**VALID, "subject": "", "attachments": [{**_FILE, "content": _OVER_4_MB}]},
          ("attachments", "subject")),
     Case("everything at once", {

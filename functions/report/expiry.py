@@ -31,6 +31,7 @@ from shared.trail.layout import (
     claim_key,
     lease_prefix,
     refused_prefix,
+    turns_prefix,
     used_tokens_prefix,
 )
 from shared.trail.lease import LONGEST_S, leased
@@ -50,6 +51,8 @@ TOKENS_LAST_DAYS = 4
 """A SendCloud token is refused as stale after 72 hours, whoever remembers it."""
 COUNTS_LAST_DAYS = 40
 """Counts of refusals. What of a day the suppression list knows stays: a late event would apply all of it again."""
+TURNS_LAST_DAYS = 2
+"""Rights to write to an address in a part of an hour."""
 LEASES_LAST_DAYS = 2
 """Leases are numbered anew each UTC day, and only today's and yesterday's are asked for."""
 LEASED = ("report/compaction", SCOPE, "report/suppression", "snapshot/status", "snapshot/sendcloud", "snapshot/tasks")
@@ -91,6 +94,7 @@ def expire(work: Work) -> dict[str, Any]:
         today = day_of(now, work.utc_offset_s)
         counts = {
             "tokens": _expire_days(work, used_tokens_prefix(), shifted(today, -TOKENS_LAST_DAYS)),
+            "turns": _expire_days(work, turns_prefix(), shifted(today, -TURNS_LAST_DAYS)),
             "refused": _expire_days(work, refused_prefix(), shifted(today, -COUNTS_LAST_DAYS)),
             "leases": 0,
         }

@@ -21,8 +21,12 @@ _MAY_PASS = frozenset({"rate_limited", "upstream_unavailable", "upstream_unreach
 """Of what took no effect, what is over in a moment; a recipient's hour or a day's quota is not."""
 
 
-def call_again(call: Callable[[], T], *, spare_s: Callable[[], float]) -> T:
+def call_again(
+    call: Callable[[], T], *, spare_s: Callable[[], float], heed: Callable[[UpstreamRefused], None] = lambda _: None
+) -> T:
     """Call, and call again after a refusal that may be over in a moment. ``spare_s``: seconds that there are to wait.
+
+    ``heed`` hears every refusal, those that are called again after among them.
 
     Raises what the last call raised; UpstreamUncertain at once, whatever the call.
     """
@@ -30,6 +34,7 @@ def call_again(call: Callable[[], T], *, spare_s: Callable[[], float]) -> T:
         try:
             return call()
         except UpstreamRefused as error:
+            heed(error)
             # Apart from others that were refused with us, and never at once.
             pause_s = PAUSE_S * number * random.uniform(0.5, 1)  # noqa: S311 - jitter is no secret
             is_over = not error.rule.retry_safe or error.rule.code not in _MAY_PASS

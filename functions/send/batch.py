@@ -27,6 +27,8 @@ MOST_AT_ONCE = 8
 """Mails under way: 20 a second at the 0.3 s that SES takes are six, and the trail takes its time, too."""
 MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
 """What the mails under way may weigh together: each is in memory several times over, and that is 256 MB."""
+PAUSE_S = 0.2
+"""Seconds that a batch waits for the rate when the guard has no turn for it."""
 MOST_LOOKED_INTO = 8
 """Mails in doubt that are looked into while somebody waits; the others are the timer's."""
 
@@ -57,12 +59,16 @@ def send_batch(office: Office, batch: Batch, key: str, *, size_bytes: int) -> li
 def _result(office: Office, batch: Batch, one: Recipient, key: str, turns: Turns) -> Result:
     own_key = derived_key(key, one.to) if key else ""
     told = {"to": one.to, **({"key": own_key} if own_key else {})}
-    if not turns.take(office.spare_s()):
-        detail = "the batch did not come to this mail; nothing was sent"
-        return {**told, **_members(Problem(503, "out_of_time", detail, retry_safe=True, retry_after_s=1))}
-    answer = _send_one(office, batch, one, own_key)
-    if answer.get("duplicate") or (answer["status"] != 202 and "upstream" not in answer):
-        turns.give_back()
+    detail = "the batch did not come to this mail; nothing was sent"
+    answer = _members(Problem(503, "out_of_time", detail, retry_safe=True, retry_after_s=1))
+    while turns.take(office.spare_s()):
+        answer = _send_one(office, batch, one, own_key)
+        if answer.get("duplicate") or (answer["status"] != 202 and "upstream" not in answer):
+            turns.give_back()
+        if answer.get("code") != "rate_limited" or "upstream" in answer:
+            break
+        # Others take of the account's rate, too. Nothing was asked of SES or written: all wait a moment, then try again.
+        turns.pause(PAUSE_S)
     return {**told, **answer}
 
 

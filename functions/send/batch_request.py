@@ -12,6 +12,7 @@ from functions.send.addresses import is_address
 from functions.send.given import Given
 from functions.send.problems import Problems
 from functions.send.request import MEMBERS, Mail, read_mail
+from shared.edge.guard_modes import ON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +61,10 @@ class Batch(NamedTuple):
         return body
 
 
-def parse_batch(body: Mapping[str, Any], languages: Mapping[str, str]) -> Batch:
-    """Return the batch that ``body`` asks for. ``languages``: the unsubscribe languages of the account's site.
+def parse_batch(
+    body: Mapping[str, Any], languages: Mapping[str, str], *, body_bytes: int = 0, sizes: str = ON
+) -> Batch:
+    """Return the batch that ``body`` asks for. ``languages body_bytes sizes``: as in ``parse_mail``.
 
     Raises Problem (400, or 413 for size alone) that names every problem at once, of everybody.
     """
@@ -71,7 +74,8 @@ def parse_batch(body: Mapping[str, Any], languages: Mapping[str, str]) -> Batch:
         if body.get(name) not in (None, "", []):
             problems.add(name, why)
     common = {name: value for name, value in body.items() if name not in _NOT_FOR_MANY and name != "recipients"}
-    mail = read_mail(Given(common, problems), languages, {"to": [], "cc": [], "bcc": []})
+    nobody: dict[str, list[str]] = {"to": [], "cc": [], "bcc": []}
+    mail = read_mail(Given(common, problems), languages, nobody, body_bytes=body_bytes, sizes=sizes)
     # What is wrong with the common metadata is said once, and not again for each who would get it.
     recipients = _recipients(body.get("recipients"), mail._replace(metadata={}) if problems else mail, problems)
     problems.check()

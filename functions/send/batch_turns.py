@@ -38,6 +38,11 @@ class Turns:
             self._sleep(at - now)
         return True
 
+    def pause(self, seconds: float) -> None:
+        """Have no turn before so many seconds from now."""
+        with self._lock:
+            self._next_at = max(self._next_at, self._monotonic() + seconds)
+
     def give_back(self) -> None:
         """Give up a turn that SES was not called in, so that those who come next need not wait for it."""
         with self._lock:

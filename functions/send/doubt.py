@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.send import ledger
+from functions.send.guard import admission
 from shared.edge.log import log
 from shared.trail.evidence import ASK_AFTER_S, NOT_ACCEPTED_AFTER_S
 from shared.trail.records import epoch
@@ -90,6 +91,7 @@ def _desk(office: Office, now: float) -> Desk:
             return office.ses.get_send_email_status(day, offset=offset, recipient=recipient)
         except UpstreamError as error:
             log("INFO", "status not told", code=error.code)
+            admission.instance.heed(error)
             return None
 
     store = office.store.within(max(0.0, left_s()))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLAIMED", "EXPIRING", "KEY", "KEY_RULE", "REFUSED", "SENT", "UNCERTAIN", "Addressed", "Claim", "ClaimInDoubtError",
-    "Entry", "attempt_in", "is_in_doubt", "key_hash", "look_up", "settle", "take_claim",
+    "Entry", "attempt_in", "gives_way", "is_in_doubt", "key_hash", "look_up", "settle", "take_claim",
 ]  # fmt: skip
 KEY = re.compile(r"(?=.{1,256}$)[\x20-\x2e\x30-\x7e]+(/[\x20-\x2e\x30-\x7e]+)*")
 KEY_RULE = "1 to 256 printable ASCII characters, no slash at either end and none beside another"
@@ -103,7 +103,7 @@ def take_claim(
         if created:
             return Claim(key_sha256, generation, body_sha256, attempt_of(key_sha256, generation, marks, at))
         entry = look_up(store, key_sha256)
-        if entry is not None and not _gives_way(entry, body_sha256, at):
+        if entry is not None and not gives_way(entry, body_sha256, at):
             return entry
         following = 0 if entry is None else entry.generation + 1
         if entry is not None and following == generation:
@@ -127,7 +127,8 @@ def _marks_of(key_sha256: str, generation: int, nonce: str, addressed: Addressed
     }
 
 
-def _gives_way(entry: Entry, body_sha256: str, now: float) -> bool:
+def gives_way(entry: Entry, body_sha256: str, now: float) -> bool:
+    """Whether the same request may be made once more under a key of this entry."""
     is_same = entry.state == EXPIRING or entry.claim["body_sha256"] == body_sha256
     return is_same and may_follow(entry, now=now)
 

@@ -9,10 +9,19 @@ from functions.send import members
 from functions.send.attachments import Attachment, parse_attachments
 from functions.send.given import Given
 from functions.send.problems import Problems
+from functions.send.sizes import check_sizes
+from shared.edge.guard_modes import ON
 from shared.edge.http_event import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Recipient(NamedTuple):
+    """Who gets a mail, and the member of the request that says so, such as ``to[0]``."""
+
+    field: str
+    address: str
 
 
 class Mail(NamedTuple):
@@ -35,6 +44,14 @@ class Mail(NamedTuple):
     header_from: str | None
     message_id: str | None
     metadata: dict[str, str]
+    warnings: tuple[str, ...] = ()
+    """What its caller is to be told of it when it went out."""
+
+    @property
+    def people(self) -> list[Recipient]:
+        """Everyone who gets it, with the member that names them."""
+        lists = (("to", self.to), ("cc", self.cc), ("bcc", self.bcc))
+        return [Recipient(f"{name}[{n}]", address) for name, each in lists for n, address in enumerate(each)]
 
     @property
     def recipients(self) -> list[str]:
@@ -61,25 +78,38 @@ def parse_body(body: bytes) -> dict[str, Any]:
     return value
 
 
-def parse_mail(body: Mapping[str, Any], languages: Mapping[str, str]) -> Mail:
+def parse_mail(body: Mapping[str, Any], languages: Mapping[str, str], *, body_bytes: int = 0, sizes: str = ON) -> Mail:
     """Return the mail that ``body`` asks for. ``languages``: the unsubscribe languages of the account's site.
 
+    ``body_bytes``: its length as it came; ``sizes``: ``on``, ``warn`` or ``off``, what is done where that is too much.
     Raises Problem (400, or 413 for size alone) that names every problem at once.
     """
     problems = Problems()
     problems.add_unknown("", set(body) - MEMBERS)
     given = Given(body, problems)
-    mail = read_mail(given, languages, members.recipients(given))
+    mail = read_mail(given, languages, members.recipients(given), body_bytes=body_bytes, sizes=sizes)
     problems.check()
     return mail
 
 
-def read_mail(given: Given, languages: Mapping[str, str], recipients: Mapping[str, list[str]]) -> Mail:
-    """Return the mail to ``recipients`` (to, cc, bcc); what is wrong with it is added to the problems of ``given``."""
+def read_mail(
+    given: Given,
+    languages: Mapping[str, str],
+    recipients: Mapping[str, list[str]],
+    *,
+    body_bytes: int = 0,
+    sizes: str = ON,
+) -> Mail:
+    """Return the mail to ``recipients`` (to, cc, bcc); what is wrong with it is added to the problems of ``given``.
+
+    ``body_bytes``, ``sizes``: as in ``parse_mail``.
+    """
     template_id, template_data = members.template(given)
     mail = Mail(
         sender=members.sender(given, "from", required=True) or "",
-        **recipients,
+        to=recipients["to"],
+        cc=recipients["cc"],
+        bcc=recipients["bcc"],
         reply_to=members.address(given, "reply_to"),
         subject=members.subject(given),
         template_id=template_id,
@@ -95,7 +125,8 @@ def read_mail(given: Given, languages: Mapping[str, str], recipients: Mapping[st
         metadata=members.metadata(given),
     )
     _check_content(mail, given.problems)
-    return mail
+    warnings = check_sizes(mail, languages, body_bytes, sizes, given.problems)
+    return mail._replace(warnings=tuple(warnings)) if warnings else mail
 
 
 def _check_content(mail: Mail, problems: Problems) -> None:

@@ -11,6 +11,8 @@ from shared.edge.http_event import Problem
 from shared.upstream.sites import SITES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.send.service import Office
     from shared.edge.http_event import HttpRequest
 
@@ -36,7 +38,7 @@ def answer_request(request: HttpRequest, office: Office) -> Answer:
 def _send_one(request: HttpRequest, office: Office) -> Answer:
     key = _idempotency_key(request)
     body = parse_body(request.body)
-    mail = parse_mail(body, SITES[office.settings.ses.site].unsubscribe)
+    mail = parse_mail(body, _languages(office), body_bytes=len(request.body), sizes=office.settings.guard.size)
     return 202, send_mail(office, mail, body, key)
 
 
@@ -46,9 +48,15 @@ def _send_many(request: HttpRequest, office: Office) -> Answer:
     from functions.send.batch_request import parse_batch  # noqa: PLC0415 - as above
 
     key = _idempotency_key(request)
-    batch = parse_batch(parse_body(request.body), SITES[office.settings.ses.site].unsubscribe)
-    results = send_batch(office, batch, key, size_bytes=len(request.body))
+    body, size_bytes = parse_body(request.body), len(request.body)
+    batch = parse_batch(body, _languages(office), body_bytes=size_bytes, sizes=office.settings.guard.size)
+    results = send_batch(office, batch, key, size_bytes=size_bytes)
     return answer_of(results, has_key=bool(key), request_id=request.request_id)
+
+
+def _languages(office: Office) -> Mapping[str, str]:
+    """Return the unsubscribe languages of the account's site."""
+    return SITES[office.settings.ses.site].unsubscribe
 
 
 def _idempotency_key(request: HttpRequest) -> str:

@@ -1,4 +1,4 @@
-"""One mail: claim, send, remember. What is told to the caller, and what is kept."""
+"""One mail: admit, claim, send, remember. What is told to the caller, and what is kept."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from functions.send import doubt, ledger
 from functions.send.addresses import bare_address
 from functions.send.extras import take_refusal
+from functions.send.guard.admission import admit
 from functions.send.submit import Marks, submit
 from shared.edge.http_event import Problem
 from shared.edge.log import log
@@ -19,6 +20,7 @@ from shared.upstream.errors import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from functions.send.guard.admission import Admission
     from functions.send.request import Mail
     from shared.edge.settings import SendSettings
     from shared.upstream.ses import SesClient
@@ -64,19 +66,44 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
 
     Raises Problem for every refusal and for an outcome that nobody knows.
     """
-    if not key:
-        answer = _send(office, mail, Marks(secrets.token_hex(16)))
-        _keep(office, mail, answer, key_sha256=None)
+    key_sha256 = ledger.key_hash(key) if key else None
+    try:
+        admission = admit(office, mail)
+    except Problem:
+        # Most keys are new, so the ledger is asked only now: a mail that is out gets its answer all the same.
+        entry = _recall(office, mail, body, key_sha256) if key_sha256 else None
+        if entry is None:
+            raise
+        return _answer_again(entry, body, office.clock())
+    with admission:
+        if key_sha256 is None:
+            answer = _send(office, mail, Marks(secrets.token_hex(16)), admission)
+        else:
+            claim = _take_claim(office, mail, body, key_sha256)
+            if isinstance(claim, ledger.Entry):
+                admission.withdraw()
+                return _answer_again(claim, body, office.clock())
+            answer = _send_claimed(office, mail, claim, admission)
+        # After the outcome: without that the key stays in doubt, without this line a report lacks one send.
+        _keep(office, mail, answer, key_sha256=key_sha256)
         _note_refusal(office)
+        admission.accepted(answer["message_id"])
         return answer
-    claim = _take_claim(office, mail, body, ledger.key_hash(key))
-    if isinstance(claim, ledger.Entry):
-        return _answer_again(claim, body, office.clock())
-    answer = _send_claimed(office, mail, claim)
-    # After the outcome: without that the key stays in doubt, without this line a report lacks one send.
-    _keep(office, mail, answer, key_sha256=claim.key_sha256)
-    _note_refusal(office)
-    return answer
+
+
+def _recall(office: Office, mail: Mail, body: Mapping[str, Any], key_sha256: str) -> ledger.Entry | None:
+    """Return what the ledger knows of a key under which nothing may be sent once more; None: it is as good as new."""
+    body_sha256 = content_hash(body)
+    entry = ledger.look_up(office.store, key_sha256)
+    if entry is not None and _may_settle(office, mail, entry, body_sha256, key_sha256):
+        entry = ledger.look_up(office.store, key_sha256)
+    return None if entry is None or ledger.gives_way(entry, body_sha256, office.clock()) else entry
+
+
+def _may_settle(office: Office, mail: Mail, entry: ledger.Entry, body_sha256: str, key_sha256: str) -> bool:
+    """Look into an entry that is in doubt; whether the ledger knows more now."""
+    is_same = ledger.is_in_doubt(entry, now=office.clock()) and entry.claim["body_sha256"] == body_sha256
+    return is_same and office.may_look and doubt.look_into(office, key_sha256, entry, _line(mail, key_sha256))
 
 
 def _take_claim(office: Office, mail: Mail, body: Mapping[str, Any], key_sha256: str) -> ledger.Claim | ledger.Entry:
@@ -89,16 +116,14 @@ def _take_claim(office: Office, mail: Mail, body: Mapping[str, Any], key_sha256:
         )
 
     claim = take()
-    if isinstance(claim, ledger.Claim) or not ledger.is_in_doubt(claim, now=office.clock()):
+    if isinstance(claim, ledger.Claim):
         return claim
-    is_same = claim.claim["body_sha256"] == content_hash(body)
-    may_look = is_same and office.may_look
-    return take() if may_look and doubt.look_into(office, key_sha256, claim, _line(mail, key_sha256)) else claim
+    return take() if _may_settle(office, mail, claim, content_hash(body), key_sha256) else claim
 
 
-def _send_claimed(office: Office, mail: Mail, claim: ledger.Claim) -> dict[str, Any]:
+def _send_claimed(office: Office, mail: Mail, claim: ledger.Claim, admission: Admission) -> dict[str, Any]:
     try:
-        answer = _send(office, mail, Marks(claim.attempt.reference, claim.attempt.smtp_message_id))
+        answer = _send(office, mail, Marks(claim.attempt.reference, claim.attempt.smtp_message_id), admission)
     except Problem as problem:
         is_unknown = problem.extra.get("outcome") == UNKNOWN
         _settle(office, claim, ledger.UNCERTAIN if is_unknown else ledger.REFUSED, _problem_members(problem))
@@ -142,9 +167,12 @@ def _problem_members(problem: Problem) -> dict[str, Any]:
     return {**members, **upstream, "retry_safe": problem.retry_safe, "errors": problem.errors}
 
 
-def _send(office: Office, mail: Mail, marks: Marks) -> dict[str, Any]:
+def _send(office: Office, mail: Mail, marks: Marks, admission: Admission) -> dict[str, Any]:
     office.check_time()
-    accepted, warnings = submit(office.ses, office.settings, mail, marks, at=office.clock(), spare_s=office.spare_s)
+    admission.begin()
+    at, spare_s, heed = office.clock(), office.spare_s, admission.heed
+    accepted, warnings = submit(office.ses, office.settings, mail, marks, at=at, spare_s=spare_s, heed=heed)
+    warnings = [*mail.warnings, *admission.warnings, *warnings]
     answer: dict[str, Any] = {
         "message_id": accepted.message_id,
         "request_id": accepted.request_id,

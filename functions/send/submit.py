@@ -51,19 +51,26 @@ class Submitted(NamedTuple):
 
 
 def submit(
-    ses: SesClient, settings: SendSettings, mail: Mail, marks: Marks, *, at: float, spare_s: Callable[[], float]
+    ses: SesClient,
+    settings: SendSettings,
+    mail: Mail,
+    marks: Marks,
+    *,
+    at: float,
+    spare_s: Callable[[], float],
+    heed: Callable[[UpstreamError], None],
 ) -> Submitted:
     """Call SendEmail; when SES refuses something of ours, again with less of it: a mail never fails for an extra.
 
-    ``at``: epoch seconds. ``spare_s``: seconds that there are to wait for what passes. Raises Problem for every refusal
-    and for an outcome that nobody knows.
+    ``at``: epoch seconds. ``spare_s``: seconds that there are to wait for what passes. ``heed`` hears what SES refused.
+    Raises Problem for every refusal and for an outcome that nobody knows.
     """
     languages = SITES[settings.ses.site].unsubscribe
     wanted = extras_of(settings, mail, marks.reference, marks.message_id, at=at)
 
     def call(ours: Ours) -> Accepted:
         payload = build_payload(mail, languages, *ours)
-        return call_again(lambda: ses.send_email(payload), spare_s=spare_s)
+        return call_again(lambda: ses.send_email(payload), spare_s=spare_s, heed=heed)
 
     try:
         accepted, carried = submit_with(wanted, call)

@@ -6,10 +6,13 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from shared.edge.guard_modes import parse_modes
 from shared.edge.weakness import weakness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from shared.edge.guard_modes import GuardModes
 
 _S = TypeVar("_S")
 
@@ -132,6 +135,12 @@ class Reader:
             self._problems.append(f"{name} must be a number of {unit} from {least:g} to {most:g}")
             return default
         return float(text)
+
+    def guard_modes(self, name: str) -> GuardModes:
+        """Read what ``send`` checks, and how."""
+        modes, problems = parse_modes(self._get(name))
+        self._problems += [f"{name} {problem}" for problem in problems]
+        return modes
 
     def sendcloud(self) -> SendCloudSettings:
         """Read SendCloud's API user and endpoint; empty when it is not used."""

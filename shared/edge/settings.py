@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shared.edge.environment import BucketSettings, CredentialSettings, SendCloudSettings, SesSettings
+    from shared.edge.guard_modes import GuardModes
 
 
 class SendSettings(NamedTuple):
-    """What ``send`` needs. ``unsubscribe_url``: before ``/unsubscribe/…`` in the links of mails; empty: no links."""
+    """What ``send`` needs. ``unsubscribe_url``: before ``/unsubscribe/…`` in the links of mails; empty: no links.
+
+    ``guard``: what is checked before SES is asked; ``hourly``: mails that an address may get in an hour, 0: no limit.
+    """
 
     credential: CredentialSettings
     bucket: BucketSettings
@@ -25,6 +29,8 @@ class SendSettings(NamedTuple):
     send_keys: tuple[str, ...]
     token_keys: tuple[str, ...]
     unsubscribe_url: str
+    guard: GuardModes
+    hourly: int
 
 
 class WebhookSettings(NamedTuple):
@@ -79,6 +85,8 @@ def send_settings(environ: Mapping[str, str]) -> SendSettings:
             reader.secrets("SEND_KEYS", required=True),
             reader.secrets("TOKEN_KEY", required=bool(environ.get("UNSUBSCRIBE_URL"))),
             reader.public_url("UNSUBSCRIBE_URL"),
+            reader.guard_modes("SEND_GUARD"),
+            int(reader.number("SES_HOURLY", 10, least=0, most=999_999, unit="mails an hour")),
         )
     )
 

@@ -106,6 +106,10 @@ class Bucket:
         """Read an object whole."""
         return _bytes_of(self._client.get_object(Bucket=self._name, Key=key))
 
+    def head(self, key: str) -> None:
+        """Ask for an object without its bytes; none is a failure of status 404, which has no body to be parsed."""
+        self._client.head_object(Bucket=self._name, Key=key)
+
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Read a part of an object; COS answers InvalidRange when no byte of it exists."""
         wanted = f"bytes={start}-{start + length - 1}"

@@ -50,6 +50,25 @@ def uncertain_key(day: str, key_sha256: str, generation: int) -> str:
     return f"{UNCERTAIN_PREFIX}dt={day}/{key_sha256}-{generation}.json"
 
 
+def fact_key(kind: str, name: str) -> str:
+    """Return the key of what SES last told ``send``: of a ``domain``, its ``usage`` of the day, or a ``template``."""
+    return f"state/send/facts/{kind}/{_name(name)}.json"
+
+
+def turn_key(day: str, address: str, number: int) -> str:
+    """Return the key of the right to write to an address in the ``number``-th part of an hour; created only if absent.
+
+    ``day``: by which it expires.
+    """
+    sha256 = hashlib.sha256(address.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{turns_prefix()}dt={day}/{sha256}-{number}.json"
+
+
+def turns_prefix() -> str:
+    """Return the prefix of the rights to write to one address that has got much, of all days."""
+    return "state/send/turns/"
+
+
 def event_key(day: str, hour: str, sha256: str) -> str:
     """Return the key of the events of one callback that fall into one hour."""
     return f"events/dt={day}/hour={hour}/{sha256}.jsonl"

@@ -102,6 +102,19 @@ class Store:
         """Return an object's bytes, or None when there is none. Raises StoreError."""
         return self._if_exists(lambda: self._bucket.get(key))
 
+    def has(self, key: str) -> bool:
+        """Whether there is such an object; where there is none, by two thirds of what ``get`` takes. Raises StoreError.
+
+        A HEAD has no body, so a missing bucket looks like a missing object: not for what must be right.
+        """
+        try:
+            self._retried("head", lambda: self._bucket.head(key))
+        except StoreError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
     def get_range(self, key: str, start: int, length: int) -> bytes | None:
         """Return ``length`` bytes from ``start`` (from 0), fewer where the object ends, or None when there is none.
 

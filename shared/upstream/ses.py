@@ -6,12 +6,13 @@ https://www.tencentcloud.com/document/api/1084/39387 (20 requests a second for e
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from shared.upstream.envelope import decipher_response, read_rows, read_total
-from shared.upstream.errors import NOT_JSON, raise_for
+from shared.upstream.errors import NOT_JSON, UpstreamRefused, raise_for
 from shared.upstream.signing import sign_tc3
 from shared.upstream.sites import SITES
 from shared.upstream.transport import TIMEOUT_S, post
@@ -42,6 +43,23 @@ class TaskPage(NamedTuple):
     rows: list[dict[str, Any]]
 
 
+class Template(NamedTuple):
+    """A template of the account. ``status``: 0 approved, 1 pending, 2 rejected; html and text are base64 as told."""
+
+    status: int
+    html: str
+    text: str
+
+
+class Identity(NamedTuple):
+    """A sending domain: whether it is verified, its reputation level, how many it may write to a day (0: not told)."""
+
+    domain: str
+    is_verified: bool
+    level: int
+    daily_quota: int
+
+
 class SesClient:
     """SES with one credential, for one invocation; the connections behind it are warm.
 
@@ -67,6 +85,13 @@ class SesClient:
         self._host = urlsplit(self._url).netloc
         self._timeout_s = timeout_s
         self._time_left_s = time_left_s
+
+    def within(self, seconds: float) -> SesClient:
+        """Return the same SES, whose answers are waited for ``seconds`` at most: for what a caller can do without."""
+        client = copy.copy(self)
+        connect_s, read_s = self._timeout_s
+        client._timeout_s = (min(connect_s, seconds), min(read_s, seconds))  # noqa: SLF001 - one of us
+        return client
 
     def call(self, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Call ``action`` and return its ``Response``.
@@ -129,3 +154,41 @@ class SesClient:
         """Return one page of the batch tasks."""
         response = self.call("ListSendTasks", {"Offset": offset, "Limit": limit})
         return TaskPage(read_total(response, "TotalCount"), read_rows(response, "Data"))
+
+    def get_email_template(self, template_id: int) -> Template | None:
+        """Return a template, or None when the account has none of this number.
+
+        Source: https://www.tencentcloud.com/document/api/1084/39400.
+        """
+        try:
+            response = self.call("GetEmailTemplate", {"TemplateID": template_id})
+        except UpstreamRefused as error:
+            if error.rule.code in ("template_unusable", "not_found"):
+                return None
+            raise
+        content = response.get("TemplateContent")
+        parts = content if isinstance(content, dict) else {}
+        status = read_total(response, "TemplateStatus")
+        return Template(status, str(parts.get("Html") or ""), str(parts.get("Text") or ""))
+
+    def list_email_identities(self) -> list[Identity]:
+        """Return the account's sending domains, ten at most (models.py of tencentcloud-sdk-python-ses 3.1.135)."""
+        rows = read_rows(self.call("ListEmailIdentities", {}), "EmailIdentities")
+        return [
+            Identity(
+                str(row.get("IdentityName") or "").lower(),
+                row.get("SendingEnabled") is not False,
+                read_total(row, "CurrentReputationLevel"),
+                read_total(row, "DailyQuota"),
+            )
+            for row in rows
+        ]
+
+    def count_requests(self, day: str, domain: str) -> int:
+        """Return to how many ``domain`` has written on ``day`` (YYYY-MM-DD in the account's zone), by SES's statistics.
+
+        Source: https://www.tencentcloud.com/document/api/1084/39402.
+        """
+        wanted = {"StartDate": day, "EndDate": day, "Domain": domain}
+        volumes = read_rows(self.call("GetStatisticsReport", wanted), "DailyVolumes")
+        return sum(read_total(row, "RequestCount") for row in volumes if row.get("SendDate") in (day, None))

@@ -302,6 +302,16 @@ def test_turns_are_evenly_spaced_and_one_that_was_not_used_is_given_back() -> No
     assert not turns.take(-0.1)
 
 
+def test_where_the_guard_has_no_turn_the_batch_waits_for_one(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard counts a little more than a second, and others send, too: that is no refusal as long as there is time."""
+    monkeypatch.setenv("SEND_GUARD", "on")
+    monkeypatch.setenv("SES_RATE", "20")
+    assert send(VALID).status == 202
+    answer = send_batch(batch_of(person(f"p{n}") for n in range(30)), key=KEY)
+    assert (answer.status, answer.body["accepted"]) == (202, 30)
+    assert len(cloud.messages(100)) == 31
+
+
 def test_a_bucket_that_fails_for_one_is_their_result_and_nobody_elses(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

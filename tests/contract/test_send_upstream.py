@@ -93,8 +93,10 @@ def test_every_listed_code_is_answered_as_its_rule_says(code: str, cloud: LocalC
     ],
 )
 def test_what_only_ses_can_know_is_named_by_our_field(
-    case: str, status: int, code: str, field: str, upstream: str, cloud: LocalCloud
+    case: str, status: int, code: str, field: str, upstream: str, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the guard off, which asks SES for some of it before."""
+    monkeypatch.setenv("SEND_GUARD", "off")
     answer = ask("send", load_event(f"send/function-url-{case}.json"))
     assert (answer.status, answer.body["code"]) == (status, code)
     assert [error["field"] for error in answer.body["errors"]] == [field]
@@ -103,7 +105,8 @@ def test_what_only_ses_can_know_is_named_by_our_field(
     assert cloud.messages() == []
 
 
-def test_a_missing_template_variable_is_named(cloud: LocalCloud) -> None:
+def test_a_missing_template_variable_is_named(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEND_GUARD", "off")
     answer = send({**VALID, "template": {"id": 100091, "data": {}}})
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, "template.data")
 
@@ -130,7 +133,7 @@ def test_no_connection_is_503_and_safe_to_retry(
     answer = send(VALID)
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "upstream_unreachable", True)
     assert answer.headers["Retry-After"] == "1"
-    assert calls == []
+    assert not any(call.startswith("ses:") for call in calls)
 
 
 @pytest.mark.parametrize(
@@ -153,14 +156,14 @@ def test_an_answer_that_is_not_the_apis_leaves_the_outcome_open(
     asked = []
 
     def answer_by_proxy(request: Any) -> Response:
-        asked.append(request)
+        asked.append(request.headers["x-tc-action"])
         return Response(status, {"Content-Type": "text/html", "Location": "https://proxy.test/"}, body)
 
     monkeypatch.setattr(cloud.ses, "dispatch", answer_by_proxy)
     answer = send(VALID)
     assert (answer.status, answer.body["code"]) == (502, "upstream_unreadable")
     assert (answer.body["outcome"], answer.body["retry_safe"]) == ("unknown", False)
-    assert len(asked) == 1
+    assert asked.count("SendEmail") == 1
 
 
 def test_a_late_answer_is_no_answer(cloud: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

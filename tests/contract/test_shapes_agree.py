@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from functions.send import extras
+from functions.send.guard import admission
 from functions.webhook import handler as webhook
 from functions.webhook.refusals import Refusals
 from localcloud import mock_tencent
@@ -50,6 +51,7 @@ ANSWERS = {path: text for path, text in _answers().items() if path.startswith(("
 def drive(path: str, monkeypatch: pytest.MonkeyPatch, *before: str) -> tuple[Answer, dict[str, bytes], int]:
     """Run ``path`` (after ``before``) in a cloud of its own: the answer, the bucket, how many mails went out."""
     monkeypatch.setattr(extras, "learnt", extras.Learnt())
+    monkeypatch.setattr(admission, "instance", admission.Instance())
     monkeypatch.setattr(webhook, "refusals", Refusals())
     with mock_tencent(ses_rate_per_s=0) as cloud:
         cloud.move_to(NOW)

@@ -383,8 +383,11 @@ def test_the_report_shows_who_was_refused_and_what_is_unverified(
 
 
 @pytest.mark.parametrize("key", ["", "order-42"])
-def test_the_report_shows_that_ses_refuses_our_token(key: str, cloud: LocalCloud, calls: list[str]) -> None:
+def test_the_report_shows_that_ses_refuses_our_token(
+    key: str, cloud: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Noted once in an instance's life, at the moment of refusal; the mail goes out all the same."""
+    monkeypatch.setenv("SEND_GUARD", "off")  # it looks and writes as well
     cloud.ses.switches.smtp_headers = "refuse"
     answer = send(VALID, key=key)
     assert (answer.status, answer.body["recipients"]) == (202, 1)
@@ -403,6 +406,7 @@ def test_the_report_shows_that_ses_refuses_our_token(key: str, cloud: LocalCloud
 def test_a_note_that_cos_does_not_take_neither_fails_nor_delays_the_send(
     cloud: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SEND_GUARD", "off")  # it looks and writes as well
     cloud.ses.switches.smtp_headers = "refuse"
     dispatch = cloud.cos.dispatch
 
@@ -421,7 +425,10 @@ def test_a_note_that_cos_does_not_take_neither_fails_nor_delays_the_send(
     assert len(calls) - first == 2, "not tried again"
 
 
-def test_a_mail_whose_token_is_taken_notes_nothing(cloud: LocalCloud, calls: list[str]) -> None:
+def test_a_mail_whose_token_is_taken_notes_nothing(
+    cloud: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEND_GUARD", "off")  # it looks and writes as well
     send(VALID)
     assert calls == ["ses:SendEmail", "cos:PutObject"]
     assert write_report()["callback_token_refused"] is None

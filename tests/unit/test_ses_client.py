@@ -11,7 +11,7 @@ from tencentcloud.common.sign import Sign  # type: ignore[import-untyped]
 from localcloud import defaults, mock_tencent
 from shared.upstream import transport
 from shared.upstream.errors import NO_ANSWER, NOT_JSON, NOT_SENT, UpstreamRefused, UpstreamUncertain
-from shared.upstream.ses import Accepted, SesClient, TaskPage
+from shared.upstream.ses import Accepted, Identity, SesClient, TaskPage, Template
 from shared.upstream.signing import Credential
 from tests.unit.wire import GARBAGE, HALF, Received, answer, refused_port, serving
 
@@ -230,3 +230,59 @@ def test_a_page_of_tasks():
     assert json.loads(wire.received[0].body) == {"Offset": 5, "Limit": 1}
     with serving(response(Data=None)) as wire:
         assert client(wire.url).list_send_tasks(offset=0) == TaskPage(0, [])
+
+
+def test_a_template_or_none():
+    """Its status and its parts as they come; no such template is no error."""
+    content = {"Html": "PGI+", "Text": None}
+    with serving(response(TemplateContent=content, TemplateStatus=1, TemplateName="x")) as wire:
+        assert client(wire.url).get_email_template(7) == Template(1, "PGI+", "")
+    assert json.loads(wire.received[0].body) == {"TemplateID": 7}
+    for code in ("InvalidParameterValue.TemplateNotExist", "ResourceNotFound"):
+        with serving(response(Error={"Code": code, "Message": "no"})) as wire:
+            assert client(wire.url).get_email_template(7) is None
+    error = response(Error={"Code": "UnauthorizedOperation", "Message": "no"})
+    with serving(error) as wire, pytest.raises(UpstreamRefused):
+        client(wire.url).get_email_template(7)
+
+
+def test_the_sending_domains():
+    """Names in lower case, what is not told is 0; a list that is none is an error."""
+    rows = [
+        {"IdentityName": "Mail.Example.com", "SendingEnabled": True, "CurrentReputationLevel": 3, "DailyQuota": 2000},
+        {"IdentityName": "b.example", "SendingEnabled": False},
+    ]
+    with serving(response(EmailIdentities=rows)) as wire:
+        found = client(wire.url).list_email_identities()
+    assert found == [
+        Identity("mail.example.com", is_verified=True, level=3, daily_quota=2000),
+        Identity("b.example", is_verified=False, level=0, daily_quota=0),
+    ]
+    with serving(response(EmailIdentities="none")) as wire, pytest.raises(UpstreamUncertain):
+        client(wire.url).list_email_identities()
+
+
+def test_how_many_a_domain_has_written_to():
+    """Of that day alone; a day without mail is not in the answer."""
+    days = [{"SendDate": "2026-11-20", "RequestCount": 40}, {"SendDate": "2026-11-19", "RequestCount": 9}]
+    with serving(response(DailyVolumes=days, OverallVolume={})) as wire:
+        assert client(wire.url).count_requests("2026-11-20", "mail.example.com") == 40
+    wanted = {"StartDate": "2026-11-20", "EndDate": "2026-11-20", "Domain": "mail.example.com"}
+    assert json.loads(wire.received[0].body) == wanted
+    with serving(response(DailyVolumes=None)) as wire:
+        assert client(wire.url).count_requests("2026-11-20", "mail.example.com") == 0
+
+
+def test_who_can_do_without_an_answer_waits_for_less(monkeypatch: pytest.MonkeyPatch):
+    """And never longer than the time left allows."""
+    waited: list[Any] = []
+
+    def post(*_: Any, timeout_s: tuple[float, float]) -> transport.Answer:
+        waited.append(timeout_s)
+        return transport.Answer(200, b'{"Response": {}}')
+
+    monkeypatch.setattr("shared.upstream.ses.post", post)
+    ses = SesClient(CREDENTIAL, site="cn", clock=lambda: NOW, time_left_s=lambda: 4.0)
+    for each in (ses.within(2.0), ses.within(60.0), ses):
+        each.call("ListEmailIdentities", {})
+    assert waited == [(2.0, 2.0), (2.5, 2.5), (2.5, 2.5)]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from localcloud import defaults
 from shared.edge import clock, settings
 from shared.edge.environment import CredentialSettings, SettingsError
+from shared.edge.guard_modes import GuardModes
 from shared.trail.store import Place
 
 SHARED = {
@@ -54,6 +55,47 @@ def test_what_send_reads():
     assert read.send_keys == ("first-send-key-", "second-send-key")
     assert read.token_keys == ("callback-token-key",)
     assert Place(*read.credential, *read.bucket).claim == "forbid-overwrite"
+
+
+ALL_ON = GuardModes("on", "on", "on", "on", "on", "on", "on")
+
+
+@pytest.mark.parametrize(
+    ("given", "modes"),
+    [
+        ("", ALL_ON),
+        ("on", ALL_ON),
+        ("off", GuardModes(*["off"] * 7)),
+        ("warn", GuardModes(*["warn"] * 7)),
+        ("suppression=warn,quota=off", ALL_ON._replace(suppression="warn", quota="off")),
+        (" quota = off , warn ", GuardModes(*["warn"] * 7)._replace(quota="off")),
+        ("off,rate=on,", GuardModes(*["off"] * 7)._replace(rate="on")),
+    ],
+)
+def test_what_the_guard_of_send_checks(given: str, modes: GuardModes):
+    """One mode alone is every other check's, wherever it stands."""
+    assert settings.send_settings({**SEND, "SEND_GUARD": given}).guard == modes
+
+
+def test_every_check_and_every_mode_that_is_none_is_named():
+    told = problems_of(
+        settings.send_settings, {**SEND, "SEND_GUARD": "spam=on,quota=maybe,size=1,rate,quota=off,warn,off"}
+    )
+    assert [problem.partition(";")[0] for problem in told] == [
+        "SEND_GUARD knows no check spam",
+        "SEND_GUARD knows no mode 1, maybe, rate",
+        "SEND_GUARD names every check, quota more than once",
+    ]
+
+
+@pytest.mark.parametrize(("given", "hourly"), [("", 10), ("0", 0), ("25", 25)])
+def test_how_many_mails_an_address_may_get_in_an_hour(given: str, hourly: int):
+    assert settings.send_settings({**SEND, "SES_HOURLY": given}).hourly == hourly
+
+
+def test_an_hourly_limit_that_is_none_is_named():
+    (problem,) = problems_of(settings.send_settings, {**SEND, "SES_HOURLY": "-1"})
+    assert problem == "SES_HOURLY must be a number of mails an hour from 0 to 999999"
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,21 @@ def test_a_whole_object_is_not_taken_for_a_part_of_it():
         assert Store(local(wire.port)).get_range("a", 2, 3) == b"234"
 
 
+def test_whether_there_is_an_object_is_told_by_its_head(cloud: LocalCloud, requested: list[tuple[str, Request]]):
+    """Without its bytes; a passing failure is tried again, any other is told."""
+    store = Store(PLACE)
+    store.put("a", b"x")
+    requested.clear()
+    fault(cloud, "error", "HeadObject", status=503, times=1)
+    assert store.has("a") is True
+    assert store.has("nothing") is False
+    assert [request.method for _, request in requested] == ["HEAD"] * 3
+    fault(cloud, "error", "HeadObject", status=403)
+    with pytest.raises(StoreError) as caught:
+        store.has("a")
+    assert (caught.value.operation, caught.value.status) == ("head", 403)
+
+
 def test_a_content_type_is_kept(requested: list[tuple[str, Request]]):
     """JSON lines unless something else is said."""
     Store(PLACE).put("a.jsonl", b"{}\n")

@@ -1,0 +1,1 @@
+"""What SES would refuse, refused before it is asked and before anything is written; ``admission.py`` is the door."""
