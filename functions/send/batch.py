@@ -67,7 +67,7 @@ def _result(office: Office, batch: Batch, one: Recipient, key: str, turns: Turns
             turns.give_back()
         if answer.get("code") != "rate_limited" or "upstream" in answer:
             break
-        # Others take of the account's rate, too. Nothing was asked or written: all wait a moment, then it is tried again.
+        # Others take of the account's rate, too. Nothing was asked or written: all wait a moment and try again.
         turns.pause(PAUSE_S)
     return {**told, **answer}
 
