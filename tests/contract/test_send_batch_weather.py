@@ -104,6 +104,12 @@ def _begin_anew(cloud: LocalCloud) -> None:
     doubt._looked_at.clear()
 
 
+@pytest.fixture
+def _four_requests_each(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claim, SendEmail, outcome, line: what the guard looks at before that leaves nothing behind."""
+    monkeypatch.setenv("SEND_GUARD", "off")
+
+
 class DiedError(BaseException):
     """What no handler catches: the process is gone."""
 
@@ -132,6 +138,7 @@ def _die_at(cloud: LocalCloud, number: int, *, acts: bool) -> None:
         del cloud.dispatch
 
 
+@pytest.mark.usefixtures("_four_requests_each")
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=st.integers(0, 21), acts=st.booleans())
 def test_wherever_the_function_dies_repeats_complete_the_batch_and_send_nothing_twice(
@@ -145,6 +152,7 @@ def test_wherever_the_function_dies_repeats_complete_the_batch_and_send_nothing_
     _complete(cloud, {})
 
 
+@pytest.mark.usefixtures("_four_requests_each")
 @pytest.mark.parametrize("number", [4, 9, 14])
 def test_what_a_dead_batch_left_is_also_found_out_by_the_timers(number: int, cloud: LocalCloud) -> None:
     """By the daily walk over claims that nobody asks about, and the status pass that it leads to."""
