@@ -29,7 +29,7 @@ def answer_request(request: HttpRequest, office: Office) -> Answer:
     # A Function URL of its own, or a CLB rule without X-Uri, leaves no path to go by.
     rest = request.segments_after("send") if request.path.strip("/") else []
     if rest is None:
-        raise Problem(404, "not_found", "the paths here are /send, /send/batch and /send/{idempotency_key}")
+        raise Problem(404, "not_found", "the paths here are /send, /send/batch, /tasks, /send/{key} and /tasks/{key}")
     if request.method == "GET" and rest:
         return _look_up("/".join(rest), office)
     if request.method == "POST" and rest == ["batch"]:
