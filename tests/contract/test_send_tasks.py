@@ -188,6 +188,18 @@ def test_who_is_on_the_suppression_list_is_left_out_and_counted(cloud: LocalClou
     assert set(mailed(cloud)) == set(PEOPLE) - {"p1@example.com"}
 
 
+@pytest.mark.parametrize("mode", ["off", "warn"])
+def test_where_the_guard_does_not_refuse_the_suppressed_they_are_mailed(
+    cloud: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Then SES's own list decides, and ours is not read."""
+    monkeypatch.setenv("SEND_GUARD", f"suppression={mode}")
+    suppress("p1@example.com")
+    calls.clear()
+    assert (make().body["recipients"], make().body["suppressed"]) == (5, 0)
+    assert "cos:GetBucket" not in calls
+
+
 def test_when_everybody_is_suppressed_nothing_is_made(cloud: LocalCloud, calls: list[str]) -> None:
     suppress("p0@example.com")
     answer = make({**TASK, "recipients": ["p0@example.com"]})
