@@ -15,6 +15,7 @@ VERBS = {
     "up": "cli.up",
     "demo": "cli.demo",
     "send": "cli.send",
+    "tasks": "cli.tasks",
     "invoke": "cli.invoke",
     "snapshot": "cli.snapshot",
     "report": "cli.timers",

@@ -16,6 +16,7 @@ from functions.report.expiry import expire
 from functions.report.maintenance import Attempts, hurried, maintain, work_on
 from functions.report.manifests import read_manifests
 from functions.report.reconciliation import reconcile, reconcile_named
+from functions.report.task_expiry import expire_tasks
 from functions.report.unsubscribes import apply_unsubscribes
 from functions.report.writing import Desk, write_reports
 from shared.edge.clock import clock, time_left
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 
     Report = dict[str, Any]
 
-STEPS = (("unsubscribes", apply_unsubscribes), ("compaction", compact), ("expiry", expire))
+STEPS = (
+    ("unsubscribes", apply_unsubscribes),
+    ("compaction", compact),
+    ("expiry", expire),
+    ("task_expiry", expire_tasks),
+)
 """What is done for the bucket after the reports, in this order, in the time left."""
 
 

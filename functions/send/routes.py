@@ -22,10 +22,14 @@ Answer = tuple[int, dict[str, Any]]
 
 def answer_request(request: HttpRequest, office: Office) -> Answer:
     """Do what ``request`` asks for. Raises Problem for whatever is refused, StoreError when the trail is down."""
+    if (rest := _tasks_path(request)) is not None:
+        from functions.send.bulk.routes import answer_tasks  # noqa: PLC0415 - rare, and every cold start would pay
+
+        return answer_tasks(request, rest, _idempotency_key(request), office)
     # A Function URL of its own, or a CLB rule without X-Uri, leaves no path to go by.
     rest = request.segments_after("send") if request.path.strip("/") else []
     if rest is None:
-        raise Problem(404, "not_found", "the paths here are /send, /send/batch and /send/{idempotency_key}")
+        raise Problem(404, "not_found", "the paths here are /send, /send/batch, /tasks, /send/{key} and /tasks/{key}")
     if request.method == "GET" and rest:
         return _look_up("/".join(rest), office)
     if request.method == "POST" and rest == ["batch"]:
@@ -33,6 +37,12 @@ def answer_request(request: HttpRequest, office: Office) -> Answer:
     if request.method != "POST" or rest:
         raise Problem(405, "method_not_allowed", "POST /send or /send/batch, or GET /send/{idempotency_key}")
     return _send_one(request, office)
+
+
+def _tasks_path(request: HttpRequest) -> list[str] | None:
+    """Return what follows ``/tasks``, or None for another path: a key after ``/send/`` may be ``tasks``, too."""
+    rest, after_send = request.segments_after("tasks"), request.segments_after("send")
+    return rest if rest is not None and (after_send is None or len(rest) > len(after_send)) else None
 
 
 def _send_one(request: HttpRequest, office: Office) -> Answer:

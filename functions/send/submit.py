@@ -12,7 +12,7 @@ from shared.upstream.errors import UNKNOWN, UpstreamError
 from shared.upstream.sites import SITES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from functions.send.extras import Ours
     from functions.send.request import Mail
@@ -75,7 +75,7 @@ def submit(
     try:
         accepted, carried = submit_with(wanted, call)
     except UpstreamError as error:
-        raise _problem_of(error) from error
+        raise problem_of(error) from error
     return Submitted(accepted, list(_warnings(mail, wanted, carried)))
 
 
@@ -86,13 +86,13 @@ def _warnings(mail: Mail, wanted: Iterable[str], carried: Iterable[str]) -> Iter
         yield "the mail went out without List-Unsubscribe, which SES did not take"
 
 
-def _problem_of(error: UpstreamError) -> Problem:
-    """Translate what SES said into our contract."""
+def problem_of(error: UpstreamError, field_of: Mapping[str, str] = FIELD_OF) -> Problem:
+    """Translate what SES said into our contract. ``field_of``: our code -> the member of the request it is about."""
     rule = error.rule
     extra: dict[str, Any] = {"upstream": {"code": error.code, "request_id": error.request_id}}
     if rule.outcome == UNKNOWN:
         extra["outcome"] = UNKNOWN
-    field = FIELD_OF.get(rule.code)
+    field = field_of.get(rule.code)
     errors = [{"field": field, "problem": error.message or rule.hint}] if field else None
     detail = f"{error.message or error.code}: {rule.hint}"
     return Problem(

@@ -155,6 +155,52 @@ def task_changes_prefix(day: str) -> str:
     return f"task-changes/dt={day}/"
 
 
+def task_claim_key(key_sha256: str) -> str:
+    """Return the key that says that an idempotency key is a bulk task's; created only if absent."""
+    return f"{TASKS_LEDGER_PREFIX}{key_sha256}/claim.json"
+
+
+def task_list_key(key_sha256: str, life: str, number: int) -> str:
+    """Return the key that says which list of SES is the n-th that was made for a task; created only if absent.
+
+    ``life``: of one use of the idempotency key, as in all keys of a task but its claim.
+    """
+    return f"{TASKS_LEDGER_PREFIX}{key_sha256}/life-{life}/list-{number}.json"
+
+
+def task_step_key(key_sha256: str, life: str, step: str, attempt: int) -> str:
+    """Return the key that says who may call SES for a step of a task; created only if absent.
+
+    ``step``: ``send``, or ``upload-<list>-<chunk>``.
+    """
+    return f"{TASKS_LEDGER_PREFIX}{key_sha256}/life-{life}/{step}-{attempt}.json"
+
+
+def task_outcome_key(key_sha256: str, life: str, step: str, attempt: int, nonce: str) -> str:
+    """Return the key that says what came of that attempt, in the words of who made it (``nonce``)."""
+    return f"{TASKS_LEDGER_PREFIX}{key_sha256}/life-{life}/{step}-{attempt}-{nonce}.json"
+
+
+def task_resolved_key(key_sha256: str, life: str, step: str, attempt: int) -> str:
+    """Return the key that says what was found out of an attempt nobody heard of; created only if absent."""
+    return f"{TASKS_LEDGER_PREFIX}{key_sha256}/life-{life}/{step}-{attempt}-resolved.json"
+
+
+def task_audience_key(key_sha256: str, life: str) -> str:
+    """Return the key that says which recipients of a task were on the suppression list; created only if absent."""
+    return f"{TASKS_LEDGER_PREFIX}{key_sha256}/life-{life}/audience.json"
+
+
+def task_over_key(key_sha256: str, life: str) -> str:
+    """Return the key that says that this life of an idempotency key is over, and its objects may go."""
+    return f"{TASKS_LEDGER_PREFIX}{key_sha256}/life-{life}/over.json"
+
+
+def sent_task_key(task_id: str) -> str:
+    """Return the key of what is known of a batch task that we made; created only if absent."""
+    return f"state/send/tasks/{_name(task_id)}.json"
+
+
 def report_key(day: str, extension: str) -> str:
     """Return the key of a day's report; ``extension``: html, json or csv."""
     return f"reports/dt={day}/report.{extension}"
@@ -232,10 +278,13 @@ UNSUBSCRIBE_REFUSED_KEY = "state/send/unsubscribe-refused.json"
 """Says that SES refused the headers List-Unsubscribe and List-Unsubscribe-Post, and when."""
 EXPIRY_KEY = "state/report/expiry.json"
 """How far the walk over what expires has come."""
+TASKS_EXPIRY_KEY = "state/report/task-expiry.json"
+"""When the ledger of bulk tasks was last gone through."""
 LAST_TASKS_KEY = "state/snapshot/tasks.json"
 """When the task list was last taken, and under which key."""
 UNSUBSCRIBED_PREFIX = "state/webhook/unsubscribed/"
 SUPPRESSION_PREFIX = "suppression/"
 APPLIED_PREFIX = "state/report/suppression/"
 LEDGER_PREFIX = "ledger/send/"
+TASKS_LEDGER_PREFIX = "ledger/tasks/"
 UNCERTAIN_PREFIX = "state/send/uncertain/"

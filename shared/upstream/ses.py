@@ -150,9 +150,10 @@ class SesClient:
         """
         self.call("CreateCustomBlacklist", {"Emails": list(addresses)})
 
-    def list_send_tasks(self, *, offset: int, limit: int = PAGE_ROWS) -> TaskPage:
-        """Return one page of the batch tasks."""
-        response = self.call("ListSendTasks", {"Offset": offset, "Limit": limit})
+    def list_send_tasks(self, *, offset: int, limit: int = PAGE_ROWS, receiver_id: int | None = None) -> TaskPage:
+        """Return one page of the batch tasks. ``receiver_id``: of the tasks to that list, of all when None."""
+        payload = {"Offset": offset, "Limit": limit, **({} if receiver_id is None else {"ReceiverId": receiver_id})}
+        response = self.call("ListSendTasks", payload)
         return TaskPage(read_total(response, "TotalCount"), read_rows(response, "Data"))
 
     def get_email_template(self, template_id: int) -> Template | None:

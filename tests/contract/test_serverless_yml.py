@@ -107,6 +107,8 @@ def test_the_routes_are_those_of_the_contract():
         ("send", "POST", "/send"),
         ("send", "POST", "/send/batch"),
         ("send", "GET", "/send/{key}"),
+        ("send", "POST", "/tasks"),
+        ("send", "GET", "/tasks/{key}"),
         ("webhook", "ANY", "/webhook/ses/{secret}"),
         ("webhook", "ANY", "/webhook/sendcloud/{secret}"),
         ("webhook", "ANY", "/unsubscribe/{token}"),

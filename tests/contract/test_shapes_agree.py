@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from functions.send import extras
+from functions.send.bulk import lists
 from functions.send.guard import admission
 from functions.webhook import handler as webhook
 from functions.webhook.refusals import Refusals
@@ -55,6 +56,7 @@ def drive(path: str, monkeypatch: pytest.MonkeyPatch, *before: str) -> tuple[Ans
     monkeypatch.setattr(webhook, "refusals", Refusals())
     with mock_tencent(ses_rate_per_s=0) as cloud:
         cloud.move_to(NOW)
+        monkeypatch.setattr(lists, "sleep", cloud.advance)
         if code := REFUSED_BY_SES.get(shape_and_case(path)[1]):
             cloud.add_faults({"service": "ses", "kind": "error", "code": code})
         for event in (*before, path):
@@ -69,6 +71,8 @@ def without_ids(value: Any) -> Any:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "REQUEST", text)
     text = re.sub(r"2026-11-20T08:1\d:\d\d(\.\d+)?Z", "NOW", text)
     text = re.sub(r'((reference[\\": ]+)|<mt\.)[0-9a-f]{32}', r"\1REFERENCE", text)
+    text = re.sub(r"[0-9a-f]{24}(?=[/\"])", "LIFE", text)
+    text = re.sub(r"(send|upload-0-0)-0-[0-9a-f]{16}", r"\1-0-NONCE", text)
     text = re.sub(r"unsubscribed/[0-9a-f]{64}", "NOTE", text)  # named by its content, which has the time
     return re.sub(r'(nonce[\\": ]+|instance[\\": ]+|refused/dt=2026-11-20/)[0-9a-f]{16}', r"\1NONCE", text)
 

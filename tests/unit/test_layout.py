@@ -60,6 +60,20 @@ def test_keys_are_as_the_design_has_them():
     assert layout.applied_key(DAY) == "state/report/suppression/dt=2026-11-20.json"
 
 
+def test_the_keys_of_a_bulk_task_lie_below_its_own():
+    """All but the claim below one life of the key, which ends as a whole; what is known of a task outlives both."""
+    assert layout.task_claim_key(SHA) == f"ledger/tasks/{SHA}/claim.json"
+    life = f"ledger/tasks/{SHA}/life-ab12/"
+    assert layout.task_audience_key(SHA, "ab12") == f"{life}audience.json"
+    assert layout.task_list_key(SHA, "ab12", 1) == f"{life}list-1.json"
+    assert layout.task_step_key(SHA, "ab12", "upload-1-4", 0) == f"{life}upload-1-4-0.json"
+    assert layout.task_outcome_key(SHA, "ab12", "send", 2, "cd34") == f"{life}send-2-cd34.json"
+    assert layout.task_resolved_key(SHA, "ab12", "send", 2) == f"{life}send-2-resolved.json"
+    assert layout.task_over_key(SHA, "ab12") == f"{life}over.json"
+    assert layout.sent_task_key("123") == "state/send/tasks/123.json"
+    assert ".." not in layout.sent_task_key("../../ledger")
+
+
 def test_a_prefix_holds_the_keys_of_its_day_and_of_no_other():
     """Prefixes end with a slash: ``dt=2026-11-2`` must not list the twenties."""
     pairs = [

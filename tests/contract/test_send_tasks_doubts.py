@@ -1,0 +1,246 @@
+"""A task to a list that others use, of which nobody heard: only what can be nobody else's proves it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from localcloud.exchange import Dropped
+from shared.trail.layout import sent_task_key
+from tests.closed_hours import Killed, trail
+from tests.handlers import records
+from tests.task_making import TASK, look_up, mailed, make, move_waits, tasks, until_sent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud import LocalCloud
+
+SHARED = {**{name: value for name, value in TASK.items() if name != "recipients"}, "receiver_id": 123}
+OTHER = {**SHARED, "subject": "Something else"}
+
+
+@pytest.fixture(autouse=True)
+def _waits(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    move_waits(cloud, monkeypatch)
+
+
+def lose(cloud: LocalCloud, body: Any = SHARED, *, key: str = "lost", arrives: bool = True) -> None:
+    """Make a task whose answer nobody hears, or whose request never arrives."""
+    kind = "drop_response" if arrives else "drop_request"
+    cloud.add_faults({"service": "ses", "action": "BatchSendEmail", "kind": kind, "times": 1})
+    assert make(body, key=key).status == 504
+    cloud.clear_faults()
+
+
+def by_somebody(cloud: LocalCloud, body: Any = SHARED) -> None:
+    """Make a task that no bucket of ours knows of."""
+    assert make(body, key=f"somebody's {cloud.clock.now()}").status == 202
+    for line in records("state/send/tasks/"):
+        trail().delete(sent_task_key(line["task_id"]))
+
+
+def tell(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let SES tell its tasks in another way."""
+    dispatch = cloud.ses.dispatch
+
+    def changed(request: Any) -> Any:
+        response = dispatch(request)
+        if cloud.ses.action_of(request) != "ListSendTasks":
+            return response
+        told = json.loads(response.body)
+        change(told["Response"])
+        return replace(response, body=json.dumps(told).encode())
+
+    monkeypatch.setattr(cloud.ses, "dispatch", changed)
+
+
+def test_the_only_task_that_says_the_same_at_that_time_is_it(cloud: LocalCloud) -> None:
+    lose(cloud)
+    (task,) = tasks(cloud)
+    answer = make(SHARED, key="lost")
+    assert (answer.status, answer.body["task_id"], answer.body["duplicate"]) == (202, str(task["task_id"]), True)
+    assert records("state/send/tasks/")[0]["task_id"] == str(task["task_id"])
+
+
+def test_tasks_of_other_days_are_none_of_it(cloud: LocalCloud) -> None:
+    """The same newsletter to the same list a week ago: half an hour later it is proven that this one was not taken."""
+    by_somebody(cloud)
+    cloud.advance(7 * 86400)
+    lose(cloud, arrives=False)
+    cloud.advance(1801)
+    assert make(SHARED, key="lost").status == 202
+    assert len(tasks(cloud)) == 2
+
+
+@pytest.mark.parametrize("body", [SHARED, OTHER], ids=["the same", "another"])
+@pytest.mark.parametrize("arrives", [True, False])
+def test_with_somebody_elses_task_to_the_list_nothing_is_proven(cloud: LocalCloud, body: Any, *, arrives: bool) -> None:
+    """It stays uncertain, for good: it is never guessed, and never made again."""
+    by_somebody(cloud, body)
+    cloud.advance(200)
+    lose(cloud, arrives=arrives)
+    for wait_s in (100, 1801, 36000):
+        cloud.advance(wait_s)
+        assert make(SHARED, key="lost").body["code"] == "outcome_uncertain"
+        assert look_up("lost").body["state"] == "uncertain"
+    assert len(tasks(cloud)) == 1 + arrives
+
+
+def test_a_task_that_another_key_has_is_not_taken_for_it(cloud: LocalCloud) -> None:
+    assert make(SHARED, key="one").status == 202
+    lose(cloud, arrives=False)
+    assert make(SHARED, key="lost").body["code"] == "outcome_uncertain"
+    cloud.advance(1801)
+    answer = make(SHARED, key="lost")
+    assert (answer.status, answer.body["duplicate"]) == (202, False)
+    assert len(tasks(cloud)) == 2
+
+
+def test_of_two_that_are_lost_at_once_neither_is_guessed(cloud: LocalCloud) -> None:
+    lose(cloud, key="one")
+    lose(cloud, key="two")
+    for key in ("one", "two"):
+        cloud.advance(1801)
+        assert make(SHARED, key=key).body["code"] == "outcome_uncertain"
+    assert len(tasks(cloud)) == 2
+
+
+def test_in_another_zone_than_assumed_nothing_is_proven_either_way(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In which zone CreateTime is, SES does not say: hours off, a task is not ours for sure, and not absent either."""
+    monkeypatch.setenv("MAILTRAIL_UTC_OFFSET", "-05:00")
+    lose(cloud)
+    cloud.advance(1801)
+    assert make(SHARED, key="lost").body["code"] == "outcome_uncertain"
+    assert len(tasks(cloud)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told["Data"][0].pop("ReceiverId"),
+        lambda told: told["Data"][0].pop("TaskId"),
+        lambda told: told.update(TotalCount=101, Data=[]),
+        lambda told: told.update(Data=None),
+        lambda told: told["Data"][0].update(CreateTime="yesterday"),
+        lambda told: told["Data"][0].update(TaskType="1"),
+        lambda told: told["Data"][0].update(Template=None),
+        lambda told: told.update(Error={"Code": "InternalError", "Message": ""}),
+        lambda told: told.update(Data="none"),
+    ],
+)
+def test_a_list_of_tasks_that_cannot_be_read_proves_nothing(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """Not that the task is there, and above all not that it is absent."""
+    lose(cloud)
+    tell(cloud, monkeypatch, change)
+    cloud.advance(1801)
+    assert make(SHARED, key="lost").body["code"] == "outcome_uncertain"
+    assert len(tasks(cloud)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told["Data"][0].pop("ReceiverId"),
+        lambda told: told.update(TotalCount=101, Data=[]),
+        lambda told: told.update(Error={"Code": "InternalError", "Message": ""}),
+    ],
+)
+def test_nor_of_a_list_of_its_own(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]
+) -> None:
+    lose(cloud, TASK)
+    with monkeypatch.context() as patch:
+        tell(cloud, patch, change)
+        cloud.advance(1801)
+        assert make(TASK, key="lost").body["code"] == "outcome_uncertain"
+    assert make(TASK, key="lost").status == 202
+    assert len(tasks(cloud)) == 1
+
+
+def test_a_filter_that_is_not_honoured_does_not_make_others_tasks_ours(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SES tells of all tasks: of another list's none is taken, and the own one is found among them."""
+    assert make(OTHER, key="other").status == 202
+    lose(cloud, TASK)
+    dispatch = cloud.ses.dispatch
+
+    def unfiltered(request: Any) -> Any:
+        if cloud.ses.action_of(request) == "ListSendTasks":
+            told = dispatch(request)
+            rows = json.loads(told.body)
+            others = [{**rows["Response"]["Data"][0], "TaskId": 999, "ReceiverId": 123}]
+            rows["Response"].update(TotalCount=2, Data=[*others, *rows["Response"]["Data"]])
+            return replace(told, body=json.dumps(rows).encode())
+        return dispatch(request)
+
+    monkeypatch.setattr(cloud.ses, "dispatch", unfiltered)
+    assert make(TASK, key="lost").body["task_id"] == str(tasks(cloud)[1]["task_id"])
+
+
+_mishaps = st.lists(
+    st.tuples(
+        st.integers(0, 45),
+        st.sampled_from(["die before", "die after", "request lost", "answer lost", "throttled", "failed inside"]),
+        st.sampled_from([0, 5, 31, 700, 1900]),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mishaps=_mishaps)
+def test_whatever_befalls_whichever_requests_a_task_is_made_once(
+    cloud: LocalCloud, mishaps: list[tuple[int, str, int]]
+) -> None:
+    """Any sequence of deaths, losses and refusals at any requests: one task in the end, each recipient mailed once."""
+    story = f"{cloud.clock.now()}"
+    people = [f"{index}.{abs(hash(story))}@example.com" for index in range(3)]
+    body = {**TASK, "subject": f"Story {story}", "recipients": people}
+    dispatch = cloud.dispatch
+    for number, mishap, wait_s in mishaps:
+        cloud.dispatch = befalling(cloud, dispatch, number, mishap)  # type: ignore[method-assign]
+        try:
+            make(body, key=story)
+        except Killed:
+            pass
+        finally:
+            cloud.dispatch = dispatch  # type: ignore[method-assign]
+        cloud.advance(wait_s)
+    assert until_sent(cloud, body, key=story)[-1].status == 202
+    cloud.advance(60)
+    assert [task["subject"] for task in tasks(cloud)].count(body["subject"]) == 1
+    everybody = mailed(cloud)
+    assert [everybody[person] for person in people] == [1, 1, 1]
+
+
+def befalling(cloud: LocalCloud, dispatch: Callable[..., Any], number: int, mishap: str) -> Callable[..., Any]:
+    """Wrap ``dispatch``: something befalls its request ``number``, from 0; who died stays dead."""
+    seen = 0
+
+    def befallen(service: str, request: Any, **options: Any) -> Any:
+        nonlocal seen
+        mine, seen = seen, seen + 1
+        if mine < number or (mine > number and not mishap.startswith("die")):
+            return dispatch(service, request, **options)
+        if mine == number and mishap in ("die after", "answer lost"):
+            dispatch(service, request, **options)
+        if mishap.startswith("die"):
+            raise Killed
+        if mishap.endswith("lost"):
+            raise Dropped
+        code = "RequestLimitExceeded" if mishap == "throttled" else "InternalError"
+        status = 200 if service == "ses" else 503
+        return cloud.services[service].error_response(request, code, status)
+
+    return befallen
