@@ -302,7 +302,9 @@ def test_turns_are_evenly_spaced_and_one_that_was_not_used_is_given_back() -> No
     assert not turns.take(-0.1)
 
 
-def test_where_the_guard_has_no_turn_the_batch_waits_for_one(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_guard_has_no_turn_the_batch_waits_for_one(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The guard counts a little more than a second, and others send, too: that is no refusal as long as there is time."""
     monkeypatch.setenv("SEND_GUARD", "on")
     monkeypatch.setenv("SES_RATE", "20")
