@@ -19,7 +19,7 @@ from shared.upstream.transport import warm_session
 
 if TYPE_CHECKING:
     from functions.send.batch_request import Batch, Recipient
-    from functions.send.service import Office
+    from functions.send.office import Office
 
     Result = dict[str, Any]
 

@@ -19,7 +19,7 @@ from shared.upstream.signing import callback_reference
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.send.service import Office
+    from functions.send.office import Office
     from shared.trail.evidence import Attempt
     from shared.trail.inquiry import Desk
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from functions.send.office import Office
 from functions.send.routes import answer_request
-from functions.send.service import Office
 from functions.send.trail_trouble import problem_of
 from shared.edge.clock import clock, time_left
 from shared.edge.environment import SettingsError

@@ -13,7 +13,7 @@ from shared.upstream.sites import SITES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.send.service import Office
+    from functions.send.office import Office
     from shared.edge.http_event import HttpRequest
 
 Answer = tuple[int, dict[str, Any]]

@@ -3,62 +3,30 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from functions.send import doubt, ledger
 from functions.send.addresses import bare_address
 from functions.send.extras import take_refusal
 from functions.send.guard.admission import admit
+from functions.send.refusals import kept, told_again
 from functions.send.submit import Marks, submit
 from shared.edge.http_event import Problem
 from shared.edge.log import log
 from shared.trail.layout import send_key
 from shared.trail.records import VERSION, content_hash, day_of, encode_line, iso
-from shared.trail.store import Store, StoreError
+from shared.trail.store import StoreError
 from shared.upstream.errors import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from functions.send.guard.admission import Admission
+    from functions.send.office import Office
     from functions.send.request import Mail
-    from shared.edge.settings import SendSettings
-    from shared.upstream.ses import SesClient
 
-TIME_FOR_SES_S = 4.0
-"""Seconds that must be left before SendEmail is called: dying between its call and its answer leaves a key in doubt."""
-TIME_TO_REMEMBER_S = 2.0
-"""Seconds that the trail may take once SES has answered: the caller waits for an answer that is known."""
 TIME_TO_NOTE_S = 0.5
 """Seconds that the caller waits, once in an instance's life, for what only the report wants to know."""
-
-
-class Office(NamedTuple):
-    """What a send needs at hand: the trail, SES, the settings, the clock (epoch seconds), the time left.
-
-    ``may_look``: whether there is time to look into what is in doubt.
-    """
-
-    store: Store
-    ses: SesClient
-    settings: SendSettings
-    clock: Callable[[], float]
-    time_left_s: Callable[[], float]
-    may_look: bool = True
-
-    def check_time(self) -> None:
-        """Raise Problem (503) when too little time is left to hear SES's answer."""
-        if self.time_left_s() < TIME_FOR_SES_S:
-            detail = "the trail took too long; nothing was sent"
-            raise Problem(503, "out_of_time", detail, retry_safe=True, retry_after_s=1)
-
-    def spare_s(self) -> float:
-        """Return the seconds that there are to wait before SendEmail is called."""
-        return self.time_left_s() - TIME_FOR_SES_S
-
-    def briefly(self) -> Store:
-        """Return the store for what follows SES's answer: with retries, but not for long."""
-        return self.store.within(TIME_TO_REMEMBER_S)
 
 
 def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -126,7 +94,7 @@ def _send_claimed(office: Office, mail: Mail, claim: ledger.Claim, admission: Ad
         answer = _send(office, mail, Marks(claim.attempt.reference, claim.attempt.smtp_message_id), admission)
     except Problem as problem:
         is_unknown = problem.extra.get("outcome") == UNKNOWN
-        _settle(office, claim, ledger.UNCERTAIN if is_unknown else ledger.REFUSED, _problem_members(problem))
+        _settle(office, claim, ledger.UNCERTAIN if is_unknown else ledger.REFUSED, kept(problem))
         if is_unknown:
             doubt.note(office, claim.attempt, _line(mail, claim.key_sha256))
         raise
@@ -151,20 +119,12 @@ def _answer_again(entry: ledger.Entry, body: Mapping[str, Any], now: float) -> d
     if entry.state == ledger.SENT:
         return {**entry.answer, "duplicate": True}
     if entry.state == ledger.REFUSED:
-        told = entry.answer
-        extra = {"duplicate": True, **({"upstream": told["upstream"]} if told.get("upstream") else {})}
-        raise Problem(told["status"], told["code"], told["detail"], errors=told.get("errors"), extra=extra)
+        raise told_again(entry.answer)
     if ledger.is_in_doubt(entry, now=now):
         detail = "the first attempt got no answer from SES; the mail may have been sent, so it is not sent again"
         after_s = doubt.retry_after_s(entry, now)
         raise Problem(409, "outcome_uncertain", detail, retry_after_s=after_s, extra={"outcome": UNKNOWN})
     raise Problem(409, "in_flight", "another request with this key is being served", retry_safe=True, retry_after_s=2)
-
-
-def _problem_members(problem: Problem) -> dict[str, Any]:
-    members = {"status": problem.status, "code": problem.code, "detail": problem.detail}
-    upstream = {"upstream": problem.extra["upstream"]} if "upstream" in problem.extra else {}
-    return {**members, **upstream, "retry_safe": problem.retry_safe, "errors": problem.errors}
 
 
 def _send(office: Office, mail: Mail, marks: Marks, admission: Admission) -> dict[str, Any]:

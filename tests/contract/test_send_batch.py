@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.send import batch as batch_module
-from functions.send import extras, service
+from functions.send import extras, office, service
 from functions.send.attempts import MOST
 from functions.send.batch_keys import derived_key
 from functions.send.batch_turns import Turns
@@ -255,7 +255,7 @@ def test_all_in_doubt_are_looked_into_only_so_far_and_never_before_the_others_we
 
 
 def test_what_there_is_no_time_for_was_not_touched_and_a_repeat_does_it(cloud: LocalCloud, calls: list[str]) -> None:
-    answer = send_batch(trio(), key=KEY, time_limit_s=service.TIME_FOR_SES_S)
+    answer = send_batch(trio(), key=KEY, time_limit_s=office.TIME_FOR_SES_S)
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "out_of_time", True)
     assert answer.headers["Retry-After"] == "1"
     assert codes(answer) == ["out_of_time"] * 3
@@ -337,7 +337,7 @@ def test_a_bucket_that_fails_for_one_is_their_result_and_nobody_elses(
 
 def test_a_claim_in_doubt_is_told_as_that_of_a_single_mail(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """COS may have written it and nobody can be told that it is void: not safe, and nothing was sent."""
-    monkeypatch.setattr(service, "TIME_FOR_SES_S", 0.1)
+    monkeypatch.setattr(office, "TIME_FOR_SES_S", 0.1)
     cloud.add_faults(
         [{"service": "cos", "action": action, "kind": "drop_response"} for action in ("PutObject", "GetObject")]
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.send import service
+from functions.send import office
 from functions.send.attempts import MOST
 from tests.event_files import load_event
 from tests.handlers import VALID, ask, bucket, look_up, records, send
@@ -210,7 +210,7 @@ def test_a_claim_whose_maker_never_heard_of_it_does_not_block_its_key(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """COS wrote the claim and every answer got lost; told to come back, the caller comes back and the mail goes out."""
-    monkeypatch.setattr(service, "TIME_FOR_SES_S", 0.1)
+    monkeypatch.setattr(office, "TIME_FOR_SES_S", 0.1)
     cloud.add_faults({"service": "cos", "action": "PutObject", "kind": "drop_response"})
     cloud.add_faults({"service": "cos", "action": "GetObject", "kind": "drop_response"})
     first = send(VALID, key=KEY, time_limit_s=SHORT_S)
@@ -244,7 +244,7 @@ def test_a_key_that_was_throttled_often_is_found_in_a_few_steps(cloud: LocalClou
 def test_a_bucket_that_is_down_before_the_call_means_503_and_nothing_sent(
     cloud: LocalCloud, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "TIME_FOR_SES_S", 0.1)
+    monkeypatch.setattr(office, "TIME_FOR_SES_S", 0.1)
     cloud.add_faults(NO_COS)
     answer = send(VALID, key=KEY, time_limit_s=SHORT_S)
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "trail_unavailable", True)
@@ -264,7 +264,7 @@ def test_a_bucket_that_goes_down_after_acceptance_costs_the_trail_not_the_answer
     key: str, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The mail is out: the caller hears 202. A repeat of the key meets a claim, and does not send; later it finds out."""
-    monkeypatch.setattr(service, "TIME_TO_REMEMBER_S", 0.3)
+    monkeypatch.setattr(office, "TIME_TO_REMEMBER_S", 0.3)
     after_ses(cloud, monkeypatch, NO_COS)
     answer = send(VALID, key=key)
     assert (answer.status, answer.body["duplicate"]) == (202, False)
@@ -292,7 +292,7 @@ def test_of_two_writes_after_acceptance_the_outcome_comes_first(
             return cloud.cos.error_response(request, "ServiceUnavailable", 503)
         return put(request)
 
-    monkeypatch.setattr(service, "TIME_TO_REMEMBER_S", 0.3)
+    monkeypatch.setattr(office, "TIME_TO_REMEMBER_S", 0.3)
     monkeypatch.setattr(cloud.cos, "dispatch", only_the_ledger)
     first = send(VALID, key=KEY)
     assert first.status == 202
@@ -301,7 +301,7 @@ def test_of_two_writes_after_acceptance_the_outcome_comes_first(
 
 def test_ses_is_not_called_when_too_little_time_is_left_to_hear_its_answer(cloud: LocalCloud, calls: list[str]) -> None:
     """Dying between the call and its answer would leave the key in doubt; refused now, it may be tried again."""
-    answer = send(VALID, key=KEY, time_limit_s=service.TIME_FOR_SES_S)
+    answer = send(VALID, key=KEY, time_limit_s=office.TIME_FOR_SES_S)
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "out_of_time", True)
     assert not any(call.startswith("ses:") for call in calls)
     assert send(VALID, key=KEY).status == 202

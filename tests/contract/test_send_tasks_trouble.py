@@ -10,7 +10,7 @@ import pytest
 
 from functions.report.maintenance import work_on
 from functions.report.task_expiry import expire_tasks
-from functions.send import service as mails
+from functions.send import office
 from functions.send.bulk import lists, uploads
 from localcloud import defaults
 from localcloud.exchange import Dropped
@@ -29,7 +29,7 @@ NO_COS = {"service": "cos", "kind": "error", "status": 503, "code": "ServiceUnav
 @pytest.fixture(autouse=True)
 def _waits(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     move_waits(cloud, monkeypatch)
-    monkeypatch.setattr(mails, "TIME_TO_REMEMBER_S", 0.3)
+    monkeypatch.setattr(office, "TIME_TO_REMEMBER_S", 0.3)
 
 
 def tell_lists(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
@@ -181,7 +181,7 @@ def test_a_claim_that_nobody_heard_of_does_not_block_its_task(
 
     with monkeypatch.context() as patch:
         patch.setattr(cloud, "dispatch", fail)
-        patch.setattr(mails.Office, "spare_s", lambda _: 1.0)
+        patch.setattr(office.Office, "spare_s", lambda _: 1.0)
         answer = make(time_limit_s=1.6)
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "trail_unavailable", heard)
     assert tasks(cloud) == []
@@ -197,7 +197,7 @@ def test_a_suppression_list_that_takes_too_long_stops_the_task(
     """Rather than mailing who must not be: nothing is sent, and a repeat may have more luck."""
     trail().put(suppression_key("p1@example.com"), b"{}")
     with monkeypatch.context() as patch:
-        patch.setattr(mails.Office, "spare_s", lambda _: -1.0)
+        patch.setattr(office.Office, "spare_s", lambda _: -1.0)
         answer = make()
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (503, "out_of_time", True)
     assert not [call for call in calls if call.startswith("ses:")]
@@ -217,7 +217,7 @@ def test_with_too_little_time_to_hear_ses_no_task_is_made(
 
     def tire(request: Any) -> Any:
         if cloud.ses.action_of(request) == "ListReceivers":
-            patch.setattr(mails.Office, "spare_s", lambda _: -1.0)
+            patch.setattr(office.Office, "spare_s", lambda _: -1.0)
         return dispatch(request)
 
     with monkeypatch.context() as patch:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.send import doubt, service
+from functions.send import doubt, office, service
 from shared.trail.evidence import ASK_AFTER_S, NOT_ACCEPTED_AFTER_S
 from shared.trail.layout import UNCERTAIN_PREFIX
 from shared.trail.ledger import LONGEST_LIFE_S
@@ -195,7 +195,7 @@ def test_a_line_of_the_send_proves_it_though_its_outcome_was_not_written(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A known message is another mail's, unless the line is of this very key: it must not pass for "not accepted"."""
-    monkeypatch.setattr(service, "TIME_TO_REMEMBER_S", 0.3)
+    monkeypatch.setattr(office, "TIME_TO_REMEMBER_S", 0.3)
     dispatch = cloud.cos.dispatch
 
     def no_outcome(request: Any) -> Any:
@@ -327,7 +327,7 @@ def test_a_caller_who_asks_in_a_loop_does_not_use_up_ses(cloud: LocalCloud, call
 def test_a_doubt_that_could_not_be_noted_is_noted_by_who_asks(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(service, "TIME_TO_REMEMBER_S", 0.3)
+    monkeypatch.setattr(office, "TIME_TO_REMEMBER_S", 0.3)
     dispatch = cloud.cos.dispatch
 
     def no_note(request: Any) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from functions.send.bulk.journal import Life
     from functions.send.bulk.request import Person
-    from functions.send.service import Office
+    from functions.send.office import Office
     from shared.trail.store import Entry, Store
 
 _PARTS = "0123456789abcdef"

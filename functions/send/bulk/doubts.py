@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.send.bulk.journal import Attempt, Life
-    from functions.send.service import Office
+    from functions.send.office import Office
 
 LOOK_AFTER_S = 30
 """Seconds for which whoever called SES may still be waiting for its answer."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from functions.send.bulk.journal import Life
     from functions.send.bulk.request import Person
-    from functions.send.service import Office
+    from functions.send.office import Office
     from shared.upstream.receivers import ReceiverList
 
     T = TypeVar("T")

@@ -16,7 +16,7 @@ from shared.upstream.sites import SITES
 
 if TYPE_CHECKING:
     from functions.send.bulk.journal import Attempt
-    from functions.send.service import Office
+    from functions.send.office import Office
     from shared.edge.http_event import HttpRequest
 
 TASK_STATUS = {1: "to start", 5: "sending", 6: "suspended today", 7: "error", 10: "done"}

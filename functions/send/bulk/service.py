@@ -11,6 +11,7 @@ from functions.send.bulk import doubts, journal, lists
 from functions.send.bulk.audience import decide
 from functions.send.bulk.problems import preparing, problem_of
 from functions.send.bulk.request import AD_LOCATIONS, PAST, is_late
+from functions.send.refusals import kept, told_again
 from shared.edge.http_event import Problem
 from shared.edge.log import log
 from shared.trail.evidence import NOT_ACCEPTED_AFTER_S
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from functions.send.bulk.journal import Attempt, Life
     from functions.send.bulk.lists import Proven
     from functions.send.bulk.request import Task
-    from functions.send.service import Office
+    from functions.send.office import Office
 
 _NOT_READY = frozenset(
     f"OperationDenied.{code}" for code in ("ReceiverStatusError", "ReceiverIsOperating", "ReceiverNotExist")
@@ -89,8 +90,7 @@ def _answer_again(attempt: Attempt, now: float) -> dict[str, Any]:
     if attempt.state == SENT:
         return {**told, "duplicate": True}
     if attempt.state == REFUSED:
-        extra = {"duplicate": True, **({"upstream": told["upstream"]} if told.get("upstream") else {})}
-        raise Problem(told["status"], told["code"], told["detail"], errors=told.get("errors"), extra=extra)
+        raise told_again(told)
     if doubts.is_open(attempt, now):
         detail = "nobody heard whether SES took the task, so it is not made again until it is proven that it did not"
         after_s = max(doubts.LOOK_AFTER_S, round(NOT_ACCEPTED_AFTER_S - (now - attempt.at)))
@@ -153,7 +153,7 @@ def _call(office: Office, life: Life, mine: Attempt, payload: Mapping[str, Any])
             raise problem from error
         if error.code in _NOT_READY and not mine.claim["is_shared"]:
             problem = preparing(life.recipients or 0, life.recipients)
-        _settle(office, life, mine, REFUSED, _problem_members(problem))
+        _settle(office, life, mine, REFUSED, kept(problem))
         raise problem from error
 
 
@@ -163,12 +163,6 @@ def _settle(office: Office, life: Life, mine: Attempt, state: str, answer: Mappi
         journal.settle(office.briefly(), life, journal.SEND, mine, state, answer, at=office.clock())
     except StoreError as error:
         log("ERROR", "outcome not kept", key_sha256=life.key_sha256, attempt=mine.number, code=error.code)
-
-
-def _problem_members(problem: Problem) -> dict[str, Any]:
-    members = {"status": problem.status, "code": problem.code, "detail": problem.detail}
-    upstream = {"upstream": problem.extra["upstream"]} if "upstream" in problem.extra else {}
-    return {**members, **upstream, "retry_safe": problem.retry_safe, "errors": problem.errors}
 
 
 def _told(office: Office, task: Task, counts: Mapping[str, int] | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from functions.send.bulk.journal import Attempt, Life
     from functions.send.bulk.request import Person
-    from functions.send.service import Office
+    from functions.send.office import Office
 
 CHUNK_PEOPLE = 5000
 CHUNK_BYTES = 2 * 1024 * 1024

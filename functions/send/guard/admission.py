@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from functions.send.guard.recipients import Turn
+    from functions.send.office import Office
     from functions.send.request import Mail
-    from functions.send.service import Office
     from shared.upstream.errors import UpstreamError
 
 

@@ -21,7 +21,7 @@ from shared.upstream.errors import UpstreamError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from functions.send.service import Office
+    from functions.send.office import Office
 
 DOMAIN, USAGE, TEMPLATE = "domain", "usage", "template"
 PASS_S, REFUSE_S = 600.0, 60.0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.send.guard.facts import Facts
-    from functions.send.service import Office
+    from functions.send.office import Office
 
 CHECK = "quota"
 WARN_FROM = 0.9

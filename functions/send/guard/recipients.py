@@ -24,8 +24,8 @@ from shared.upstream.ses import PAGE_ROWS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from functions.send.office import Office
     from functions.send.request import Recipient
-    from functions.send.service import Office
 
 CHECK = "recipient"
 HOUR_S = 3600

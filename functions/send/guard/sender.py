@@ -9,7 +9,7 @@ from functions.send.guard.findings import Finding
 
 if TYPE_CHECKING:
     from functions.send.guard.facts import Facts
-    from functions.send.service import Office
+    from functions.send.office import Office
 
 CHECK = "sender"
 

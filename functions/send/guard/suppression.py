@@ -16,8 +16,8 @@ from shared.trail.store import StoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from functions.send.office import Office
     from functions.send.request import Recipient
-    from functions.send.service import Office
     from shared.trail.store import Store
 
 CHECK = "suppression"

@@ -9,8 +9,8 @@ from functions.send.guard.findings import MOST_NAMED_CHARS, Finding
 
 if TYPE_CHECKING:
     from functions.send.guard.facts import Fact, Facts
+    from functions.send.office import Office
     from functions.send.request import Mail
-    from functions.send.service import Office
 
 CHECK = "template"
 _STATUS = {1: "is waiting for its review", 2: "was rejected by its review"}
