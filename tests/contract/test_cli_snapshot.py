@@ -122,7 +122,14 @@ def test_the_bar_tells_days_and_the_pages_of_the_day_in_hand(
     watch.end_runs_after(220)
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=200)
-    monkeypatch.setattr(snapshot, "progress", lambda: Progress(console=console))
+
+    class Shown(Progress):
+        """Draws every change, not only what stands when it is time to draw."""
+
+        def update(self, *given: Any, **changes: Any) -> None:
+            super().update(*given, **{**changes, "refresh": True})
+
+    monkeypatch.setattr(snapshot, "progress", lambda: Shown(console=console))
     mailtrail(*RANGE)
     assert "status 2026-11-10, 0 of 10 days" in screen.getvalue()
     assert "pages, 5 of 10 days" in screen.getvalue()
