@@ -121,7 +121,7 @@ class Reader:
         """Read which SES is spoken to, and how fast."""
         rate = self._get("SES_RATE") or "20"
         if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", rate) or float(rate) <= 0:
-            self._problems.append("SES_RATE must be a number of requests a second above 0")
+            self._problems.append("SES_RATE must be a number of requests a second above 0 and below a million")
             rate = "1"
         site = self._choice("SES_SITE", ("cn", "intl"))
         return SesSettings(site, self._get("SES_REGION"), self._endpoint("SES_ENDPOINT"), float(rate))
