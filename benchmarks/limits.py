@@ -92,7 +92,9 @@ class _Run:
         self._ses: Counter[str] = Counter()
         self._admission = admission
         self._instances = Instances(INSTANCES, self._begin_turn)
-        self._memories = [admission.Instance(self._instances.monotonic) for _ in range(INSTANCES)]
+        self._memories = [
+            admission.Instance(self._instances.monotonic, lambda _seconds: None) for _ in range(INSTANCES)
+        ]
 
     def go(self) -> dict[str, Any]:
         from functions.send import attempts  # noqa: PLC0415 - as above

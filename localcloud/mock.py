@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+TOLD = ("SEND_GUARD", "SES_HOURLY")
+"""Variables by which the functions are told which limits this SES does not have."""
 REMOVED = (
     "SES_ENDPOINT",
     "COS_ENDPOINT",
@@ -69,9 +71,9 @@ class Mock:
     def __enter__(self) -> LocalCloud:
         with _active.lock:
             if _active.cloud is None:
-                _active.cloud = LocalCloud(clock=_EnvironmentClock(), **self._options)
+                _active.cloud = _MockedCloud(clock=_EnvironmentClock(), **self._options)
                 _active.door = open_door(_active.cloud)
-                _enter_environment(_active.cloud.clock)
+                _enter_environment(_active.cloud)
             _active.depth += 1
             return _active.cloud
 
@@ -115,15 +117,39 @@ class _EnvironmentClock(Clock):
         return moved
 
 
-def _enter_environment(clock: Clock) -> None:
+class _MockedCloud(LocalCloud):
+    """A LocalCloud of whose ways the functions of this process read in its environment, also when they change."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # A guard that was chosen is the caller's wish.
+        self._told = {*TOLD} - {*os.environ}
+        self.ses.switches.on_change = self._tell
+
+    def reset(self) -> None:
+        """Back to how it was born, under another name."""
+        super().reset()
+        self._tell()
+
+    def environment(self) -> dict[str, str]:
+        """Build what the functions are told, less what the caller has told them."""
+        return {name: value for name, value in super().environment().items() if name in self._told or name not in TOLD}
+
+    def _tell(self) -> None:
+        for name in self._told:
+            os.environ.pop(name, None)
+        os.environ.update(self.environment())
+
+
+def _enter_environment(cloud: LocalCloud) -> None:
     fake = {
         **account_environment(),
         # The official SDKs read the spelling with underscores.
         "TENCENTCLOUD_SECRET_ID": SECRET_ID,
         "TENCENTCLOUD_SECRET_KEY": SECRET_KEY,
-        "MAILTRAIL_CLOCK_OFFSET_S": str(clock.offset_s),
+        **cloud.environment(),
     }
-    _active.environment = {name: os.environ.get(name) for name in (*fake, *REMOVED)}
+    _active.environment = {name: os.environ.get(name) for name in (*fake, *REMOVED, *TOLD)}
     for name in REMOVED:
         os.environ.pop(name, None)
     os.environ.update(fake)

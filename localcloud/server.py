@@ -183,12 +183,13 @@ class LocalServer:
         return self._runtime.invoke(function, event, time_limit_s=time_limit_s)
 
     def _environment(self) -> dict[str, str]:
+        chosen = {name for name, value in self._project.environment.items() if value}
         return {
             **self._project.environment,
             **account_environment(),
             **self.cloud.role.environment(),
             **endpoint_environment(self.ports),
-            "MAILTRAIL_CLOCK_OFFSET_S": str(self.cloud.clock.offset_s),
+            **{name: value for name, value in self.cloud.environment().items() if name not in chosen},
             **self._extra_environment,
         }
 

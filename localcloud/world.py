@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 import threading
+import uuid
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,18 @@ class LocalCloud:
         self.storms = Storms(self.clock, lambda: self.post)
         """Storms of invented callbacks; ``post`` carries them."""
         self._closing = threading.Event()
+        self.name = uuid.uuid4().hex
+        """Another after every reset: who remembers something of this cloud is to forget it then."""
+
+    def environment(self) -> dict[str, str]:
+        """Build what local functions are told of this cloud: its name, its time, and which limits it does not have."""
+        limits = self.ses.switches.values()
+        return {
+            "MAILTRAIL_WORLD": self.name,
+            "MAILTRAIL_CLOCK_OFFSET_S": str(self.clock.offset_s),
+            **({} if limits["requests_per_s"] else {"SEND_GUARD": "rate=off"}),
+            **({} if limits["hourly_per_recipient"] else {"SES_HOURLY": "0"}),
+        }
 
     def dispatch(self, service: str, request: Request, *, patience_s: float | None = None) -> Response:
         """Answer one request at ``ses``, ``cos`` or ``sendcloud``, with the faults that the rules ask for.
@@ -163,6 +176,7 @@ class LocalCloud:
 
     def reset(self) -> None:
         """Back to how it was born: no mail, no objects, no callbacks, no faults, real time."""
+        self.name = uuid.uuid4().hex
         self.storms.reset()
         self.role.reset()
         self.clear_faults()

@@ -50,7 +50,11 @@ def look_into(office: Office, key_sha256: str, entry: ledger.Entry, line: Mappin
     """
     now = office.clock()
     attempt = ledger.attempt_in(entry, key_sha256)
-    if not ledger.is_in_doubt(entry, now=now) or now - attempt.at < LOOK_AFTER_S or not _is_due(key_sha256, now):
+    if (
+        not ledger.is_in_doubt(entry, now=now)
+        or now - attempt.at < LOOK_AFTER_S
+        or not _is_due(office.settings.world + key_sha256, now)
+    ):
         return False
     from shared.trail.inquiry import LookedTooFarError  # noqa: PLC0415 - as above
     from shared.trail.resolution import resolve_one  # noqa: PLC0415 - as above

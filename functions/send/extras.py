@@ -66,9 +66,16 @@ class Learnt:
     """
 
     def __init__(self) -> None:
+        self._world: str | None = None
         self.refused: dict[frozenset[str], Refusal] = {}
         self._unwritten: list[tuple[str, Refusal]] = []
         self._lock = threading.RLock()
+
+    def live_in(self, world: str) -> None:
+        """Forget what another cloud refused: localcloud begins anew, in the same process."""
+        if self._world not in (None, world):
+            self.refused.clear()
+        self._world = world
 
     def choose(self, wanted: frozenset[str]) -> frozenset[str]:
         """Return the most of ``wanted`` that SES may take: what holds a set that was refused is refused as well."""
@@ -115,6 +122,7 @@ def take_refusal() -> tuple[str, Refusal] | None:
 
 def extras_of(settings: SendSettings, mail: Mail, reference: str, message_id: str, *, at: float) -> Extras:
     """Return each extra that this mail is to carry. ``at``: epoch seconds; the caller's own Message-Id wins."""
+    learnt.live_in(settings.world)
     found = {
         TOKEN: Ours(_callback_token(settings, mail, reference)),
         MESSAGE_ID: Ours({}, "" if mail.message_id else message_id),

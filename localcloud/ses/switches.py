@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from localcloud.problems import Invalid, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _COUNT = range(1_000_001)
 
@@ -76,6 +76,8 @@ class Switches:
 
     def __post_init__(self) -> None:
         self._birth = self.values()
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after every change."""
 
     def values(self) -> dict[str, Any]:
         """Return every switch with its value."""
@@ -100,11 +102,13 @@ class Switches:
             raise Invalid(found)
         for name, value in changes.items():
             setattr(self, name, value)
+        self.on_change()
 
     def reset(self) -> None:
         """Return to the values at construction."""
         for name, value in self._birth.items():
             setattr(self, name, value)
+        self.on_change()
 
     def _describe(self, field: dataclasses.Field[Any]) -> dict[str, Any]:
         allowed = field.metadata["allowed"]

@@ -190,6 +190,10 @@ class Reader:
         """Read a switch, off unless it says ``on``."""
         return self._choice(name, ("off", "on")) == "on"
 
+    def world(self) -> str:
+        """Read which localcloud it is; in the cloud there is one, and it has no name."""
+        return self._get("MAILTRAIL_WORLD")
+
     def _endpoint(self, name: str, *, scheme: str = "https?://") -> str:
         value = self._get(name)
         if value and not re.fullmatch(scheme + r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?", value):

@@ -20,6 +20,7 @@ class SendSettings(NamedTuple):
     """What ``send`` needs. ``unsubscribe_url``: before ``/unsubscribe/…`` in the links of mails; empty: no links.
 
     ``guard``: what is checked before SES is asked; ``hourly``: mails that an address may get in an hour, 0: no limit.
+    ``world``: which localcloud it is, empty in the cloud.
     """
 
     credential: CredentialSettings
@@ -31,6 +32,7 @@ class SendSettings(NamedTuple):
     unsubscribe_url: str
     guard: GuardModes
     hourly: int
+    world: str
 
 
 class WebhookSettings(NamedTuple):
@@ -87,6 +89,7 @@ def send_settings(environ: Mapping[str, str]) -> SendSettings:
             reader.public_url("UNSUBSCRIBE_URL"),
             reader.guard_modes("SEND_GUARD"),
             int(reader.number("SES_HOURLY", 10, least=0, most=999_999, unit="mails an hour")),
+            reader.world(),
         )
     )
 

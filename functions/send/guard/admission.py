@@ -32,15 +32,32 @@ if TYPE_CHECKING:
     from shared.upstream.errors import UpstreamError
 
 
-class Instance:
-    """What a warm instance remembers. ``monotonic``: seconds, by which turns are counted."""
+WAIT_S = 1.1
+"""Seconds that a mail waits for a turn: one that comes as fast as is permitted is not refused for a burst before it."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+
+class Instance:
+    """What a warm instance remembers. ``monotonic``: seconds, by which turns are counted; ``sleep``: for so many."""
+
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
         self._monotonic = monotonic
+        self.sleep = sleep
+        self._world: str | None = None
+        self._forget()
+
+    def _forget(self) -> None:
         self._budget: Budget | None = None
         self.facts = Facts(self.heed)
         self.hours = Hours(self.heed)
         self.quota = Quota()
+
+    def live_in(self, world: str) -> None:
+        """Forget what was of another cloud: localcloud begins anew, in the same process."""
+        if self._world not in (None, world):
+            self._forget()
+        self._world = world
 
     def budget(self, rate_per_s: float) -> Budget:
         """Return the budget of turns; a changed setting begins a new one."""
@@ -83,9 +100,14 @@ class Admission:
             self.withdraw()
 
     def check_rate(self) -> None:
-        """Take a turn of the rate. Raises Problem when there is none."""
+        """Take a turn of the rate, or wait for one that comes soon. Raises Problem when there is none."""
         rate = self._office.settings.ses.rate_per_s
         self._has_turn = self._budget.take()
+        if not self._has_turn and self._office.settings.guard.rate == ON:
+            wait_s = self._budget.wait_s()
+            if wait_s <= min(WAIT_S, self._office.spare_s()):
+                self._memory.sleep(wait_s)
+                self._has_turn = self._budget.take()
         if not self._has_turn:
             self._tell([Finding("rate", "rate_limited", "", f"over {rate:g} mails a second for the account", 1)])
 
@@ -162,6 +184,7 @@ class Admission:
 def admit(office: Office, mail: Mail) -> Admission:
     """Let ``mail`` pass, and count it. Raises Problem for what is against it; then nothing is counted or written."""
     office.check_time()
+    instance.live_in(office.settings.world)
     admission = Admission(office, mail)
     with admission:
         if office.settings.guard.rate != OFF:

@@ -53,6 +53,16 @@ class Budget:
     def _is_within(self, now: float, turns: int, seconds: float) -> bool:
         return len(self._turns) >= turns and now - self._turns[-turns] < seconds
 
+    def wait_s(self) -> float:
+        """Return the seconds until there is a turn, if nobody else takes it."""
+        with self._lock:
+            now = self._monotonic()
+            self._recover(now)
+            whole = max(1, int(self._rate))
+            bounds = ((whole, whole / self._rate * _WINDOW_S), (self._most, _WINDOW_S))
+            waits = [self._turns[-turns] + seconds - now for turns, seconds in bounds if len(self._turns) >= turns]
+            return max(0.001, *waits) + 0.001  # and a little: a turn that is due may not be taken a moment early
+
     def give_back(self) -> None:
         """Give back a turn that was not used."""
         with self._lock:

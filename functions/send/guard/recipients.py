@@ -1,9 +1,10 @@
 """How many mails an address has got within the hour: SES refuses the eleventh, whichever instance sends it.
 
-The first mail of an instance to an address costs nothing. From the second on SES is asked how many there were; of the
-upper half of what is allowed, one mail passes in each tenth of an hour, because several instances that see the same
-number would pass one each: who creates the object of that tenth goes. While several addresses are that far, SES is
-asked for the first mail to any other as well: somebody else may have written to it.
+The first mail of an instance to an address costs nothing. From the second on SES is asked how many there were. As long
+as all of them were this instance's own, the whole hour's allowance is. Otherwise, of the upper half of it one mail
+passes in each tenth of an hour, because several instances that see the same number would pass one each: who creates
+the object of that tenth goes. While several addresses are that far, SES is asked for the first mail to any other as
+well: somebody else may have written to it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,13 @@ class Turn(NamedTuple):
     ends_at: float
 
 
+class _Hour(NamedTuple):
+    """When an address got mail within the hour, in order; ``is_shared``: not from this instance alone."""
+
+    times: list[float]
+    is_shared: bool
+
+
 class _Mail:
     """One mail of ours to an address; ``message_id`` is empty until SES has told it."""
 
@@ -83,9 +91,10 @@ class Hours:
             address = recipient.address.lower()
             if _is_exempt(address) or not (self._is_known(address, now) or self._is_crowded(now)):
                 continue
-            times = self._times(office, address, now) if office.spare_s() > _PATIENCE_S else None
-            if times is None:
+            hour = self._hour(office, address, now) if office.spare_s() > _PATIENCE_S else None
+            if hour is None:
                 continue
+            times = hour.times
             if len(times) >= limit:
                 after_s = max(1.0, times[len(times) - limit] + HOUR_S + _SKEW_S - now)
                 findings.append(_too_often(recipient, f"got {len(times)} mails within an hour", after_s))
@@ -93,7 +102,7 @@ class Hours:
                 self._note_crowded(address, now)
                 slot_s = HOUR_S / limit
                 number = int(now / slot_s)
-                turns.append(Turn(recipient, number, (number + 1) * slot_s))
+                turns += [Turn(recipient, number, (number + 1) * slot_s)] if hour.is_shared else []
         return findings, turns
 
     def note(self, recipients: Sequence[Recipient], now: float) -> Noted:
@@ -130,8 +139,8 @@ class Hours:
         others = [(at, other) for at, other in self._crowded if other != address]
         self._crowded = deque([*others, (now, address)], maxlen=CROWDED)
 
-    def _times(self, office: Office, address: str, now: float) -> list[float] | None:
-        """Return when the address got mail within the hour, in order; None when SES does not tell."""
+    def _hour(self, office: Office, address: str, now: float) -> _Hour | None:
+        """Return what the address got within the hour; None when SES does not tell."""
         since, offset_s = now - HOUR_S - _SKEW_S, office.settings.utc_offset_s
         told: dict[str, float] = {}
         try:
@@ -146,8 +155,10 @@ class Hours:
         except (TypeError, ValueError):
             return None
         with self._lock:
-            ours = [mail.at for mail in self._known.get(address, ()) if mail.message_id not in told]
-        return sorted([*told.values(), *ours])
+            ours = self._known.get(address, [])
+            untold = [mail.at for mail in ours if mail.message_id not in told]
+            is_shared = not told.keys() <= {mail.message_id for mail in ours}
+        return _Hour(sorted([*told.values(), *untold]), is_shared)
 
 
 def take_turns(office: Office, turns: Sequence[Turn]) -> list[Finding]:
