@@ -134,6 +134,7 @@ def _call(office: Office, life: Life, mine: Attempt, payload: Mapping[str, Any])
         problem = problem_of(error)
         if isinstance(error, UpstreamUncertain):
             _settle(office, life, mine, UNCERTAIN, {})
+            doubts.note(office, life, mine)
             raise problem from error
         if error.code in _NOT_READY and not mine.claim["is_shared"]:
             problem = preparing(life.recipients or 0, life.recipients)
