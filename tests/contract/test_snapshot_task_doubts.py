@@ -137,9 +137,10 @@ def test_the_note_of_an_attempt_before_this_one_is_over(cloud: LocalCloud) -> No
     lose(cloud, TASK, arrives=False)
     cloud.advance(1801)
     assert look_up("lost").body["code"] == "not_accepted"
-    lose(cloud, TASK)
-    assert settle() == told(over=1, sent=1)
-    assert len(tasks(cloud)) == 1
+    lose(cloud, TASK, arrives=False)
+    assert [note["attempt"] for note in records(NOTES)] == [0, 1]
+    assert settle() == told(over=1, uncertain=1)
+    assert [note["attempt"] for note in records(NOTES)] == [1]
 
 
 def test_while_ses_tells_nothing_nothing_is_settled(cloud: LocalCloud) -> None:
