@@ -14,6 +14,7 @@ from functions.snapshot.doubts import settle_doubts
 from functions.snapshot.pace import Pace
 from functions.snapshot.rounds import attempt_tasks, take_source
 from functions.snapshot.rows import sendcloud_status_record, ses_status_record
+from functions.snapshot.task_doubts import settle_task_doubts
 from shared.edge.clock import clock, time_left
 from shared.edge.log import log
 from shared.edge.settings import SnapshotSettings, snapshot_settings
@@ -50,7 +51,7 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
     early = desk._replace(time_left_s=lambda: left_s() - reserved_s)
     ses = _ses_client(settings, desk)
     pace = Pace(settings.ses.rate_per_s * settings.share, time_left_s=left_s)
-    doubts = settle_doubts(desk, ses, pace)
+    doubts = {"doubts": settle_doubts(desk, ses, pace), "task_doubts": settle_task_doubts(desk, ses, pace)}
     taken: dict[tuple[str, str], dict[str, Any]] = {("tasks", ""): attempt_tasks(early, ses, pace)}
     for source, at in [(_sendcloud(settings, early.time_left_s), early), (_status(ses, pace), desk)]:
         for told in take_source(at, source, days) if source else ():
@@ -60,7 +61,7 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
     log("INFO", "snapshots taken", request_id=context.get("request_id"), taken=len(results), incomplete=short[:10])
     worked_on = sorted({told["day"] for told in results if "day" in told}) if days is None else days
     complete = all(one["complete"] for one in results)
-    return {"days": worked_on, "snapshots": results, "complete": complete, "doubts": doubts}
+    return {"days": worked_on, "snapshots": results, "complete": complete, **doubts}
 
 
 def _ses_client(settings: SnapshotSettings, desk: Desk) -> ses_api.SesClient:

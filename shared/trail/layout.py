@@ -50,6 +50,11 @@ def uncertain_key(day: str, key_sha256: str, generation: int) -> str:
     return f"{UNCERTAIN_PREFIX}dt={day}/{key_sha256}-{generation}.json"
 
 
+def uncertain_task_key(key_sha256: str, life: str, attempt: int) -> str:
+    """Return the key that says that nobody knows what came of an attempt to make a bulk task."""
+    return f"{UNCERTAIN_TASKS_PREFIX}{key_sha256}-{life}-{attempt}.json"
+
+
 def fact_key(kind: str, name: str) -> str:
     """Return the key of what SES last told ``send``: of a ``domain``, its ``usage`` of the day, or a ``template``."""
     return f"state/send/facts/{kind}/{_name(name)}.json"
@@ -288,3 +293,4 @@ APPLIED_PREFIX = "state/report/suppression/"
 LEDGER_PREFIX = "ledger/send/"
 TASKS_LEDGER_PREFIX = "ledger/tasks/"
 UNCERTAIN_PREFIX = "state/send/uncertain/"
+UNCERTAIN_TASKS_PREFIX = "state/send/uncertain-tasks/"

@@ -37,11 +37,11 @@ def story(number: int) -> tuple[str, dict[str, Any]]:
 
 
 def requests_of_a_task(cloud: LocalCloud, calls: list[str]) -> int:
-    """Count the requests of a task that nothing befalls."""
+    """Count the requests of a task that nothing befalls, from its claim on: what the guard asks before is known then."""
     key, body = story(1000)
     calls.clear()
     assert make(body, key=key).status == 202
-    return len(calls)
+    return len(calls) - calls.index("cos:PutObject")
 
 
 def judge(cloud: LocalCloud, stories: int) -> None:

@@ -16,52 +16,26 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from functions.send.ledger import ClaimInDoubtError
 from shared.trail.generations import find_newest
-from shared.trail.layout import (
-    task_claim_key,
-    task_list_key,
-    task_outcome_key,
-    task_resolved_key,
-    task_step_key,
-)
-from shared.trail.ledger import CLAIMED, EXPIRING, REFUSED, SENT, UNCERTAIN
-from shared.trail.records import VERSION, encode_line, epoch, iso
+from shared.trail.layout import task_claim_key, task_list_key, task_outcome_key, task_step_key
+from shared.trail.ledger import CLAIMED, REFUSED, SENT
+from shared.trail.records import VERSION, encode_line, iso
 from shared.trail.store import Store, StoreError
+from shared.trail.task_ledger import SEND, Attempt, Life, find, may_follow, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SEND = "send"
+__all__ = [
+    "DONE", "SEND", "Attempt", "Life",
+    "begin", "find", "list_id", "may_follow", "newest_list", "note_list", "read", "settle", "take",
+]  # fmt: skip
 DONE = SENT
 """Of an upload: SES has taken the chunk."""
 TIME_TO_ABANDON_S = 1.0
-
-
-class Life(NamedTuple):
-    """One use of an Idempotency-Key. ``life``: its nonce; ``at``: epoch seconds; ``recipients``: None when unknown."""
-
-    key_sha256: str
-    life: str
-    at: float
-    body_sha256: str
-    recipients: int | None
-
-
-class Attempt(NamedTuple):
-    """One call to SES: its claim's own line, and what came of it."""
-
-    number: int
-    claim: dict[str, Any]
-    state: str
-    answer: dict[str, Any]
-
-    @property
-    def at(self) -> float:
-        """Epoch seconds of the claim."""
-        return epoch(self.claim["at"])
 
 
 def begin(store: Store, key_sha256: str, body_sha256: str, recipients: int | None, *, at: float) -> Life | None:
@@ -70,15 +44,6 @@ def begin(store: Store, key_sha256: str, body_sha256: str, recipients: int | Non
     if store.create_if_absent(task_claim_key(key_sha256), encode_line({**line, "recipients": recipients})):
         return Life(key_sha256, line["life"], at, body_sha256, recipients)  # type: ignore[arg-type]
     return find(store, key_sha256)
-
-
-def find(store: Store, key_sha256: str) -> Life | None:
-    """Return the life of a key, or None when it is not used. Raises StoreError."""
-    body = store.get(task_claim_key(key_sha256))
-    if body is None:
-        return None
-    line = json.loads(body)
-    return Life(key_sha256, line["life"], epoch(line["at"]), line["body_sha256"], line["recipients"])
 
 
 def newest_list(store: Store, life: Life) -> tuple[int, int | None]:
@@ -103,39 +68,6 @@ def note_list(store: Store, life: Life, number: int, receiver_id: int, *, at: fl
     if store.create_if_absent(key, encode_line(line)):
         return receiver_id
     return list_id(store, life, number) or receiver_id
-
-
-def read(store: Store, life: Life, step: str) -> Attempt | None:
-    """Return the newest attempt at a step, or None when nobody has tried. Raises StoreError."""
-
-    def claim(number: int) -> bytes | None:
-        return store.get(task_step_key(life.key_sha256, life.life, step, number))
-
-    first = claim(0)
-    if first is None:
-        return None
-    attempt = _with_outcome(store, life, step, 0, first)
-    if not may_follow(attempt):
-        return attempt  # nearly always: what took effect is not tried again
-    number, newest = find_newest(lambda number: claim(number) if number else first)
-    return attempt if number == 0 or newest is None else _with_outcome(store, life, step, number, newest)
-
-
-def _with_outcome(store: Store, life: Life, step: str, number: int, body: bytes) -> Attempt:
-    line = json.loads(body)
-    if line["state"] == EXPIRING:  # made by functions/report/task_expiry.py
-        return Attempt(number, line, EXPIRING, {})
-    told = json.loads(
-        store.get(task_outcome_key(life.key_sha256, life.life, step, number, line["nonce"])) or b"{}",
-    )
-    if step == SEND and told.get("state", UNCERTAIN) == UNCERTAIN:
-        told = json.loads(store.get(task_resolved_key(life.key_sha256, life.life, step, number)) or b"{}") or told
-    return Attempt(number, line, told.get("state", CLAIMED), told.get("answer", {}))
-
-
-def may_follow(attempt: Attempt) -> bool:
-    """Whether the next attempt may be made: this one took no effect, and waiting may have helped."""
-    return attempt.state == REFUSED and bool(attempt.answer.get("retry_safe"))
 
 
 def take(store: Store, life: Life, step: str, before: Attempt | None, *, at: float, **told: Any) -> Attempt | None:
@@ -170,9 +102,3 @@ def settle(
     key = task_outcome_key(life.key_sha256, life.life, step, attempt.number, attempt.claim["nonce"])
     line = {"v": VERSION, "at": iso(at), "state": state, "answer": answer}
     store.put(key, encode_line(line), content_type="application/json")
-
-
-def resolve(store: Store, life: Life, attempt: Attempt, state: str, answer: Mapping[str, Any], *, at: float) -> None:
-    """Write what was found out of an attempt to send, unless somebody has. Raises StoreError."""
-    key = task_resolved_key(life.key_sha256, life.life, SEND, attempt.number)
-    store.offer(key, encode_line({"v": VERSION, "at": iso(at), "state": state, "answer": answer}))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from functions.send.addresses import bare_address
 from functions.send.attempts import call_again
 from functions.send.bulk import doubts, journal, lists
+from functions.send.bulk.admission import begin, check_begin, share_facts
 from functions.send.bulk.audience import decide
 from functions.send.bulk.problems import preparing, problem_of
-from functions.send.bulk.request import AD_LOCATIONS, PAST, is_late
+from functions.send.bulk.request import AD_LOCATIONS
 from functions.send.refusals import kept, told_again
 from shared.edge.http_event import Problem
 from shared.edge.log import log
@@ -42,38 +43,20 @@ def send_task(office: Office, task: Task, body_sha256: str, key_sha256: str) -> 
     Raises Problem for every refusal, for an outcome that nobody knows, and (503 ``preparing``) while the same request
     is to come again; StoreError when the trail is down.
     """
-    life = _begin(office, task, body_sha256, key_sha256)
+    life, warnings = begin(office, task, body_sha256, key_sha256)
     before = look(office, life)
     if before is not None and not journal.may_follow(before):
         return _answer_again(before, office.clock())
-    _check_begin(office, task)  # a call that would be refused for it would use up the key
+    check_begin(office, task)  # a call that would be refused for it would use up the key
+    known = {"recipients": None, "suppressed": 0, **({"warnings": warnings} if warnings else {})}
     if task.receiver_id is not None:
-        return _send(office, life, task, before, lists.Proven(task.receiver_id), None)
+        return _send(office, life, task, before, lists.Proven(task.receiver_id), known)
     audience = decide(office, life, task.people)
     if not audience.people:
         raise Problem(422, "recipient_suppressed", "every recipient is on the suppression list; nothing was sent")
     proven = lists.prepare(office, life, audience.people)
-    return _send(
-        office, life, task, before, proven, {"recipients": len(audience.people), "suppressed": audience.suppressed}
-    )
-
-
-def _begin(office: Office, task: Task, body_sha256: str, key_sha256: str) -> Life:
-    if is_late(task, office.clock()) and journal.find(office.store, key_sha256) is None:
-        _check_begin(office, task)
-    recipients = len(task.people) or None
-    life = journal.begin(office.store, key_sha256, body_sha256, recipients, at=office.clock())
-    if life is None:
-        raise Problem(409, "in_flight", "an old use of this key is being removed", retry_safe=True, retry_after_s=2)
-    if life.body_sha256 != body_sha256:
-        raise Problem(409, "idempotency_conflict", "this Idempotency-Key was used with another body")
-    return life
-
-
-def _check_begin(office: Office, task: Task) -> None:
-    if is_late(task, office.clock()):
-        errors = [{"field": task.schedule.field, "problem": PAST}]
-        raise Problem(400, "invalid_request", "1 problem with the request; nothing was sent", errors=errors)
+    known |= {"recipients": len(audience.people), "suppressed": audience.suppressed}
+    return _send(office, life, task, before, proven, known)
 
 
 def look(office: Office, life: Life) -> Attempt | None:
@@ -103,14 +86,14 @@ def _in_flight() -> Problem:
 
 
 def _send(
-    office: Office, life: Life, task: Task, before: Attempt | None, proven: Proven, counts: Mapping[str, int] | None
+    office: Office, life: Life, task: Task, before: Attempt | None, proven: Proven, known: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Call BatchSendEmail, once: the claim is written before, and what is in doubt is never called again."""
     if office.spare_s() < 0:
         raise preparing(life.recipients or 0, life.recipients)
     answer: dict[str, Any] = {"task_id": "", "receiver_id": proven.receiver_id, "request_id": "", "state": SENT}
-    answer |= {"recipients": None, "suppressed": 0, **(counts or {}), "invalid": proven.invalid, "duplicate": False}
-    told = _told(office, task, counts)
+    answer |= {**known, "invalid": proven.invalid, "duplicate": False}
+    told = _told(office, task, known)
     is_shared = task.receiver_id is not None
     mine = journal.take(
         office.store, life, journal.SEND, before, at=office.clock(),
@@ -132,6 +115,7 @@ def _send(
     _settle(office, life, mine, SENT, answer)
     # Only those before it: whoever took us for dead may be at work on the next, and the one after that is theirs.
     lists.tidy(office, life, range(proven.number or 0))
+    share_facts(office)
     return answer
 
 
@@ -150,6 +134,7 @@ def _call(office: Office, life: Life, mine: Attempt, payload: Mapping[str, Any])
         problem = problem_of(error)
         if isinstance(error, UpstreamUncertain):
             _settle(office, life, mine, UNCERTAIN, {})
+            doubts.note(office, life, mine)
             raise problem from error
         if error.code in _NOT_READY and not mine.claim["is_shared"]:
             problem = preparing(life.recipients or 0, life.recipients)
@@ -165,7 +150,7 @@ def _settle(office: Office, life: Life, mine: Attempt, state: str, answer: Mappi
         log("ERROR", "outcome not kept", key_sha256=life.key_sha256, attempt=mine.number, code=error.code)
 
 
-def _told(office: Office, task: Task, counts: Mapping[str, int] | None) -> dict[str, Any]:
+def _told(office: Office, task: Task, known: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a task beside its id: never an address of those it is to."""
     begin_s = task.schedule.begin_s
     return {
@@ -174,7 +159,7 @@ def _told(office: Office, task: Task, counts: Mapping[str, int] | None) -> dict[
         "template_id": task.template_id,
         "task_type": task.schedule.task_type,
         "begins_at": iso(begin_s) if begin_s is not None else None,
-        "recipients": (counts or {}).get("recipients"),
+        "recipients": known["recipients"],
         "claimed_at": iso(office.clock()),
     }
 

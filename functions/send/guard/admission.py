@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from functions.send.addresses import bare_address
 from functions.send.guard.facts import Facts
-from functions.send.guard.findings import Finding, refusal_of
+from functions.send.guard.findings import Finding, weigh
 from functions.send.guard.quota import Quota
 from functions.send.guard.rate import Budget
 from functions.send.guard.recipients import Hours, Noted, take_turns
@@ -20,7 +20,6 @@ from functions.send.guard.sender import check_sender
 from functions.send.guard.suppression import PATIENCE_S, check_suppression
 from functions.send.guard.template import check_template
 from shared.edge.guard_modes import OFF, ON
-from shared.edge.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +123,7 @@ class Admission:
         if modes.sender != OFF:
             findings += check_sender(office, memory.facts, self._domain)
         if modes.template != OFF and mail.template_id is not None:
-            findings += check_template(office, memory.facts, mail)
+            findings += check_template(office, memory.facts, mail.template_id, mail.template_data)
         if modes.quota != OFF:
             used_up, warnings = memory.quota.check(office, memory.facts, self._domain, len(people))
             findings += used_up
@@ -172,13 +171,7 @@ class Admission:
 
     def _tell(self, findings: list[Finding]) -> None:
         """Raise Problem when a check that refuses found something; what the others found becomes warnings."""
-        modes = self._office.settings.guard
-        refusing = [finding for finding in findings if getattr(modes, finding.check) == ON]
-        if refusing:
-            raise refusal_of(refusing)
-        if findings:
-            log("WARNING", "guard warns", codes=sorted({finding.code for finding in findings}))
-            self.warnings += map(str, findings)
+        self.warnings += weigh(findings, self._office.settings.guard)
 
 
 def admit(office: Office, mail: Mail) -> Admission:
