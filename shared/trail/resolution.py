@@ -140,9 +140,10 @@ def _read_notes(desk: Desk, days: Iterable[str]) -> Iterator[Doubt]:
     listed = itertools.chain.from_iterable(map(desk.store.iterate, prefixes))
     for entry, body in desk.store.read_many(no_more_than(desk.most, listed)):
         if body is not None:
-            note = json.loads(body)
-            yield Doubt(
-                entry.key,
-                attempt_of(note["key_sha256"], note["generation"], note, epoch(note["at"])),
-                note["send"],
-            )
+            try:
+                note = json.loads(body)
+                attempt = attempt_of(note["key_sha256"], note["generation"], note, epoch(note["at"]))
+                doubt = Doubt(entry.key, attempt, note["send"])
+            except (ValueError, KeyError, TypeError):  # somebody's own file must not stop the others' being looked into
+                continue
+            yield doubt

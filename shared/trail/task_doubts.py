@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared.trail.evidence import NEAR_S, NOT_ACCEPTED_AFTER_S, WINDOW_S
 from shared.trail.layout import UNCERTAIN_TASKS_PREFIX, sent_task_key, uncertain_task_key
 from shared.trail.ledger import CLAIMED, REFUSED, SENT, UNCERTAIN
-from shared.trail.records import VERSION, encode_line, iso, local_time_epoch
+from shared.trail.records import VERSION, content_hash, encode_line, iso, local_time_epoch
 from shared.trail.task_ledger import SEND, Attempt, Life, find, read, resolve
 
 if TYPE_CHECKING:
@@ -70,13 +70,23 @@ def resolve_all(desk: Desk) -> dict[str, int]:
     """Look into every task that was noted, and count what came of it. Raises StoreError; the next run goes on."""
     counts = Counter(sent=0, not_accepted=0, uncertain=0, over=0)
     for entry, body in desk.store.read_many(desk.store.iterate(UNCERTAIN_TASKS_PREFIX)):
-        if body is None:
+        note = _note_in(body)
+        if note is None:
             continue
-        outcome = _settle(desk, json.loads(body))
+        outcome = _settle(desk, note)
         counts[outcome] += 1
         if outcome != "uncertain":
             desk.store.delete(entry.key)
     return dict(counts)
+
+
+def _note_in(body: bytes | None) -> dict[str, Any] | None:
+    """Return what a note says; None for one that is gone, and for somebody's own file."""
+    try:
+        note = json.loads(body or b"null")
+    except ValueError:
+        return None
+    return note if isinstance(note, dict) and note.keys() >= {"key_sha256", "life", "attempt"} else None
 
 
 def _settle(desk: Desk, note: Mapping[str, Any]) -> str:
@@ -173,10 +183,19 @@ def _is_free(desk: Desk, life: Life, task_id: str) -> bool:
 
 
 def _is_alike(row: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Whether a task says the same to its list; where it has other variables, it is another key's."""
     template = row.get("Template")
-    template_id = template.get("TemplateID") if isinstance(template, dict) else None
-    said = (row.get("Subject"), template_id, row.get("TaskType"))
-    return said == (told["subject"], told["template_id"], told["task_type"])
+    if not isinstance(template, dict):
+        return False
+    said = (row.get("Subject"), template.get("TemplateID"), _hash_of(template.get("TemplateData")), row.get("TaskType"))
+    return said == (told["subject"], told["template_id"], told["data_sha256"], told["task_type"])
+
+
+def _hash_of(template_data: object) -> str | None:
+    try:
+        return content_hash(json.loads(str(template_data or "{}")))
+    except ValueError:
+        return None
 
 
 def _is_within(

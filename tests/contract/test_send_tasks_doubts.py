@@ -111,6 +111,16 @@ def test_of_two_that_are_lost_at_once_neither_is_guessed(cloud: LocalCloud) -> N
     assert len(tasks(cloud)) == 2
 
 
+def test_a_task_with_other_variables_is_another_keys(cloud: LocalCloud) -> None:
+    """Two that differ in their data alone, and one reached SES: the other does not take it for its own."""
+    lose(cloud, {**SHARED, "template": {"id": 100091, "data": {"code": "1"}}}, key="one")
+    lose(cloud, {**SHARED, "template": {"id": 100091, "data": {"code": "2"}}}, key="two", arrives=False)
+    assert make({**SHARED, "template": {"id": 100091, "data": {"code": "2"}}}, key="two").status == 409
+    answer = make({**SHARED, "template": {"id": 100091, "data": {"code": "1"}}}, key="one")
+    assert (answer.status, answer.body["duplicate"]) == (202, True)
+    assert len(tasks(cloud)) == 1
+
+
 def test_in_another_zone_than_assumed_nothing_is_proven_either_way(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +142,7 @@ def test_in_another_zone_than_assumed_nothing_is_proven_either_way(
         lambda told: told["Data"][0].update(CreateTime="yesterday"),
         lambda told: told["Data"][0].update(TaskType="1"),
         lambda told: told["Data"][0].update(Template=None),
+        lambda told: told["Data"][0]["Template"].update(TemplateData="{"),
         lambda told: told.update(Error={"Code": "InternalError", "Message": ""}),
         lambda told: told.update(Data="none"),
     ],

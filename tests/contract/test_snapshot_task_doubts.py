@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.send.ledger import key_hash
-from tests.closed_hours import Killed
+from tests.closed_hours import Killed, trail
 from tests.contract.test_send_tasks_doubts import SHARED, by_somebody, lose
 from tests.handlers import bucket, records, run, timer
 from tests.pacing import Stopwatch
@@ -169,3 +169,11 @@ def test_a_note_holds_no_address_and_no_key(cloud: LocalCloud) -> None:
     (note,) = records(NOTES)
     assert set(note) == {"v", "at", "key_sha256", "life", "attempt"}
     assert (note["key_sha256"], note["attempt"]) == (key_hash("lost"), 0)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"7"])
+def test_somebodys_own_file_among_the_notes_stops_nothing(cloud: LocalCloud, body: bytes) -> None:
+    lose(cloud, TASK)
+    trail().put(f"{NOTES}0.json", body)
+    assert settle() == told(sent=1)
+    assert list(bucket(NOTES)) == [f"{NOTES}0.json"]

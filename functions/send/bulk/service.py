@@ -17,7 +17,7 @@ from shared.edge.http_event import Problem
 from shared.edge.log import log
 from shared.trail.evidence import NOT_ACCEPTED_AFTER_S
 from shared.trail.ledger import REFUSED, SENT, UNCERTAIN
-from shared.trail.records import iso
+from shared.trail.records import content_hash, iso
 from shared.trail.store import StoreError
 from shared.upstream.errors import UNKNOWN, UpstreamError, UpstreamUncertain
 from shared.upstream.receivers import TaskAccepted, batch_send_email
@@ -157,6 +157,7 @@ def _told(office: Office, task: Task, known: Mapping[str, Any]) -> dict[str, Any
         "sender": bare_address(task.sender),
         "subject": task.subject,
         "template_id": task.template_id,
+        "data_sha256": content_hash(task.template_data),
         "task_type": task.schedule.task_type,
         "begins_at": iso(begin_s) if begin_s is not None else None,
         "recipients": known["recipients"],
