@@ -102,7 +102,7 @@ class _Run:
 
         with ExitStack() as stack:
             self._cloud: LocalCloud = stack.enter_context(mock_tencent())
-            stack.enter_context(mock.patch.dict(os.environ, LOG_LEVEL="ERROR"))
+            stack.enter_context(mock.patch.dict(os.environ, LOG_LEVEL="ERROR", SEND_GUARD="on", SES_HOURLY=str(HOURLY)))
             stack.enter_context(mock.patch.object(self._admission, "instance"))
             stack.enter_context(mock.patch.object(attempts, "time", SimpleNamespace(sleep=self._instances.sleep)))
             moved = SimpleNamespace(monotonic=self._instances.monotonic)

@@ -30,7 +30,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(autouse=True)
 def _fresh_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what an instance of ``send`` in this process has learnt of another test's SES."""
+    """Forget what an instance of ``send`` in this process has learnt of another test's SES, and was told of its limits."""
+    for name in ("SEND_GUARD", "SES_HOURLY", "MAILTRAIL_WORLD"):
+        monkeypatch.delenv(name, raising=False)
     admission = sys.modules.get("functions.send.guard.admission")
     if admission is not None:
         monkeypatch.setattr(admission, "instance", admission.Instance())

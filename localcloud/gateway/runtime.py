@@ -53,6 +53,7 @@ class Runtime:
         self._modules: set[str] = set()
         self._before: dict[str, str | None] = {}
         self._lock = threading.RLock()
+        self._is_closed = False
         self._path = list(sys.path)
         sys.path.insert(0, str(self._root))
 
@@ -77,12 +78,9 @@ class Runtime:
     def close(self) -> None:
         """Put the environment, the module table and the path back as they were."""
         with self._lock:
-            for name, value in self._before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
-            self._before.clear()
+            self._is_closed = True
+            for name in [*self._before]:
+                self._put_back(name)
             for name in self._modules:
                 sys.modules.pop(name, None)
             # Entry files may have added a folder of their own.
@@ -91,8 +89,18 @@ class Runtime:
     def _is_ours(self, entry: str) -> bool:
         return entry == str(self._root) or entry.startswith(f"{self._root}{os.sep}")
 
+    def _put_back(self, name: str) -> None:
+        before = self._before.pop(name)
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
+
     def _set_environment(self, environment: Mapping[str, str]) -> None:
         with self._lock:
+            if self._is_closed:  # whoever is late would leave its environment to the next
+                raise PlatformError(500, "the instance is gone")
+            for name in [name for name in self._before if name not in environment]:
+                self._put_back(name)
             for name, value in environment.items():
                 self._before.setdefault(name, os.environ.get(name))
                 os.environ[name] = value

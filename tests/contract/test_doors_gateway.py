@@ -114,6 +114,20 @@ def test_handlers_are_loaded_once_and_environment_and_modules_are_put_back(tmp_p
     assert "scf_echo" not in sys.modules
 
 
+def test_functions_are_told_which_limits_there_are_not_and_when_there_are_again(tmp_path: Path) -> None:
+    with LocalServer(code_root=write_project(tmp_path), ses_rate_per_s=0) as running:
+        switches = running.cloud.ses.switches
+        told = call(f"{running.url}/echo").json["environ"]
+        assert (told["SEND_GUARD"], "SES_HOURLY" in told) == ("rate=off", False)
+        switches.update({"requests_per_s": 20, "hourly_per_recipient": 0})
+        now = call(f"{running.url}/echo").json["environ"]
+        assert ("SEND_GUARD" in now, now["SES_HOURLY"]) == (False, "0")
+        assert now["MAILTRAIL_WORLD"] == told["MAILTRAIL_WORLD"]
+        running.cloud.reset()
+        assert call(f"{running.url}/echo").json["environ"]["MAILTRAIL_WORLD"] != told["MAILTRAIL_WORLD"]
+    assert not {"SEND_GUARD", "SES_HOURLY", "MAILTRAIL_WORLD"} & {*os.environ}
+
+
 @pytest.mark.parametrize(
     ("name", "status_code"),
     [("broken", 443), ("absent", 437), ("nameless", 443), ("raising", 430), ("unserialisable", 430)],
