@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ADDRESS = ("to", "email")
 _METADATA = "metadata."
 _DELIMITERS = ",;\t"
+_NO_NUL = "\ue000"
 _LONGEST_HEADER = 65536
 """Characters; the csv module takes cells of twice that."""
 _FIELD = re.compile(r"recipients\[(\d+)\]\.?(?:data\.)?(.*)", re.DOTALL)
@@ -108,12 +109,18 @@ def _errors(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     return []
 
 
+def _cells(header: str, delimiter: str) -> list[str]:
+    # The csv module of Python 3.10 refuses NUL: it is kept out of its sight.
+    cells = next(csv.reader([header.replace("\0", _NO_NUL)], delimiter=delimiter), [])
+    return [cell.replace(_NO_NUL, "\0").strip() for cell in cells]
+
+
 def _names(header: str) -> tuple[str, list[str]]:
     for delimiter in _DELIMITERS:
-        names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+        names = _cells(header, delimiter)
         if any(name.lower() in ADDRESS for name in names):
             return delimiter, [name.lower() if name.lower() in ADDRESS else name for name in names]
-    return ",", [name.strip() for name in next(csv.reader([header]), [])]
+    return ",", _cells(header, ",")
 
 
 def _problem_of_header(names: Sequence[str], data_columns: Sequence[str]) -> str:
