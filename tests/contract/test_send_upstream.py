@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,7 +190,7 @@ def test_a_refusal_that_is_over_in_a_moment_is_not_the_callers_matter(
 
 def test_pauses_differ_from_caller_to_caller_and_end_with_the_time_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(attempts.time, "sleep", pauses.append)
+    monkeypatch.setattr(attempts, "time", SimpleNamespace(sleep=pauses.append))
 
     def refused() -> None:
         raise UpstreamRefused(rule_for("RequestLimitExceeded"), code="RequestLimitExceeded")
