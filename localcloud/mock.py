@@ -136,6 +136,8 @@ class _MockedCloud(LocalCloud):
         return {name: value for name, value in super().environment().items() if name in self._told or name not in TOLD}
 
     def _tell(self) -> None:
+        if _active.cloud is not self:  # whoever changes it afterwards changes nothing in the environment any more
+            return
         for name in self._told:
             os.environ.pop(name, None)
         os.environ.update(self.environment())

@@ -75,6 +75,7 @@ class Learnt:
         """Forget what another cloud refused: localcloud begins anew, in the same process."""
         if self._world not in (None, world):
             self.refused.clear()
+            self._unwritten.clear()
         self._world = world
 
     def choose(self, wanted: frozenset[str]) -> frozenset[str]:

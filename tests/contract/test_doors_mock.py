@@ -308,3 +308,13 @@ def test_only_the_latest_calls_are_kept() -> None:
             requests.post("https://ses.tencentcloudapi.com/", data=b"{}")
         assert len(_active.door.calls) == KEPT_CALLS
         assert all(len(response.calls) <= KEPT_CALLS for response in _active.door.registered())
+
+
+def test_what_is_changed_after_its_end_is_told_to_nobody() -> None:
+    before = dict(os.environ)
+    with mock_tencent() as cloud:
+        cloud.ses.switches.update({"hourly_per_recipient": 0})
+        assert os.environ["SES_HOURLY"] == "0"
+    cloud.ses.switches.update({"requests_per_s": 0})
+    cloud.ses.switches.reset()
+    assert dict(os.environ) == before

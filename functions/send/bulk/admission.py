@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from functions.send.addresses import bare_address
 from functions.send.bulk import journal
 from functions.send.bulk.request import PAST, is_late
-from functions.send.guard import admission
+from functions.send.guard.admission import memory_of
 from functions.send.guard.findings import weigh
 from functions.send.guard.sender import check_sender
 from functions.send.guard.template import check_template
@@ -58,12 +58,12 @@ def check_begin(office: Office, task: Task) -> None:
 
 def share_facts(office: Office) -> None:
     """Write for other instances what SES told for the guard; best effort."""
-    admission.instance.facts.write(office)
+    memory_of(office).facts.write(office)
 
 
 def _admit(office: Office, task: Task) -> list[str]:
     """Return the warnings. Raises Problem that names all that is against the task."""
-    modes, facts = office.settings.guard, admission.instance.facts
+    modes, facts = office.settings.guard, memory_of(office).facts
     findings: list[Finding] = []
     if modes.sender != OFF:
         findings += check_sender(office, facts, bare_address(task.sender).rpartition("@")[2].lower())

@@ -74,6 +74,12 @@ instance = Instance()
 """This instance's."""
 
 
+def memory_of(office: Office) -> Instance:
+    """Return what this instance remembers of the cloud that it speaks to."""
+    instance.live_in(office.settings.world)
+    return instance
+
+
 class Admission:
     """A mail that may go out, until it is known what came of it.
 
@@ -82,10 +88,10 @@ class Admission:
 
     def __init__(self, office: Office, mail: Mail) -> None:
         self.warnings: list[str] = []
-        self._office, self._mail, self._memory = office, mail, instance
+        self._office, self._mail, self._memory = office, mail, memory_of(office)
         self._people = mail.people
         self._domain = bare_address(mail.sender).rpartition("@")[2].lower()
-        self._budget = instance.budget(office.settings.ses.rate_per_s)
+        self._budget = self._memory.budget(office.settings.ses.rate_per_s)
         self._looks_at_hours = office.settings.guard.recipient != OFF and office.settings.hourly > 0
         self._has_turn = False
         self._noted: Noted | None = None
@@ -177,7 +183,6 @@ class Admission:
 def admit(office: Office, mail: Mail) -> Admission:
     """Let ``mail`` pass, and count it. Raises Problem for what is against it; then nothing is counted or written."""
     office.check_time()
-    instance.live_in(office.settings.world)
     admission = Admission(office, mail)
     with admission:
         if office.settings.guard.rate != OFF:

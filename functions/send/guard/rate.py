@@ -20,6 +20,8 @@ _LESS = 0.95
 _RECOVERY = 1 / 60
 """Of the limit, which comes back in a second."""
 _SLOWEST = 1 / 64
+_LATE_S = 0.001
+"""After which a turn that was waited for is surely due: two clocks' fractions may differ in the last digit."""
 _WINDOW_S = 1.045
 """A second as SES counts it, and what two requests may differ in their way there (functions/snapshot/pace.py)."""
 
@@ -61,7 +63,7 @@ class Budget:
             whole = max(1, int(self._rate))
             bounds = ((whole, whole / self._rate * _WINDOW_S), (self._most, _WINDOW_S))
             waits = [self._turns[-turns] + seconds - now for turns, seconds in bounds if len(self._turns) >= turns]
-            return max(0.001, *waits) + 0.001  # and a little: a turn that is due may not be taken a moment early
+            return max(0.0, *waits) + _LATE_S
 
     def give_back(self) -> None:
         """Give back a turn that was not used."""
