@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 import requests
 
+from cli.endpoint import KEY_OPTION, URL_OPTION, read_body
 from cli.moments import check_duration
 from cli.terminal import JSON_OPTION
-from localcloud import defaults
 
 
 def _pairs(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
@@ -57,8 +56,8 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...])
 )
 @click.option("--dry-run", "dry", is_flag=True, help="With --csv: check every row and send nothing.")
 @JSON_OPTION
-@click.option("--url", default=f"http://127.0.0.1:{defaults.PORT}", show_default=True, envvar="MAILTRAIL_URL")
-@click.option("--key", default=defaults.SEND_KEY, envvar="MAILTRAIL_SEND_KEY", help="Default: localcloud's.")
+@URL_OPTION
+@KEY_OPTION
 def send_command(idempotency_key: str, url: str, key: str, **given: Any) -> None:
     """Send one mail and print the answer as JSON, or one to each row of --csv. Exit status 1 when one is not accepted.
 
@@ -107,12 +106,7 @@ def _send_csv(given: dict[str, Any], idempotency_key: str, url: str, key: str) -
 def _body(given: dict[str, Any]) -> dict[str, Any]:
     import base64  # noqa: PLC0415 - only attachments want it
 
-    try:
-        body: dict[str, Any] = json.load(given["body_file"]) if given["body_file"] else {}
-    except (ValueError, RecursionError) as error:
-        raise click.ClickException(f"--file is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise click.ClickException("--file is not a JSON object")
+    body = read_body(given["body_file"], "--file") if given["body_file"] else {}
     body |= {name: given[member] for name, member in (("from", "sender"), ("subject", "subject")) if given[member]}
     body |= {"to": list(given["to"])} if given["to"] else {}
     body |= {"metadata": given["metadata"]} if given["metadata"] else {}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
+from cli.endpoint import seconds_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -55,7 +57,9 @@ def post_batch(endpoint: Endpoint, common: Mapping[str, Any], people: Sequence[M
     # A function whose settings are incomplete says so with 500; nothing of this passes by itself.
     is_over = not may_pass or told.get("code") == "misconfigured"
     errors = told.get("errors") or []
-    return Reply(answer.status_code, None, detail, errors, _seconds(answer.headers.get("Retry-After")), is_over=is_over)
+    return Reply(
+        answer.status_code, None, detail, errors, seconds_of(answer.headers.get("Retry-After")), is_over=is_over
+    )
 
 
 def _members(answer: requests.Response) -> dict[str, Any]:
@@ -73,7 +77,3 @@ def _fits(results: Any, people: Sequence[Mapping[str, Any]]) -> bool:
         isinstance(result, dict) and result.get("to") == person["to"] and isinstance(result.get("status"), int)
         for result, person in zip(results, people, strict=True)
     )
-
-
-def _seconds(text: str | None) -> float:
-    return float(text) if text and text.isascii() and text.isdigit() else 0

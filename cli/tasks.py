@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -12,15 +12,13 @@ from urllib.parse import quote
 import click
 import requests
 
-from localcloud import defaults
+from cli.endpoint import KEY_OPTION, URL_OPTION, read_body, seconds_of
+from cli.send_csv_rows import BadRow, Row, read_rows
+from cli.terminal import note, printable
 
-URL_OPTION = click.option(
-    "--url", default=f"http://127.0.0.1:{defaults.PORT}", show_default=True, envvar="MAILTRAIL_URL"
-)
-KEY_OPTION = click.option(
-    "--key", default=defaults.SEND_KEY, envvar="MAILTRAIL_SEND_KEY", help="Default: localcloud's."
-)
 sleep = time.sleep
+_PAUSE_S = 5.0
+"""Between two requests, where nobody says."""
 _NO_ANSWER = (requests.ConnectionError, requests.Timeout)
 
 
@@ -32,7 +30,7 @@ def tasks_command() -> None:
 @tasks_command.command("make")
 @click.argument("body_file", type=click.File("rb"), metavar="BODY.json")
 @click.option("--csv", "csv_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Recipients: a column `to`, and one for each variable of theirs.")  # fmt: skip
+              help="Recipients: a column `to` (or `email`), and one for each variable of theirs.")  # fmt: skip
 @click.option("--idempotency-key", required=True, help="The same for every repeat of this very task, and for no other.")
 @click.option("--wait", "wait_s", type=click.FloatRange(0), default=600.0, show_default=True,
               help="Seconds for which the request is repeated while its list is prepared.")  # fmt: skip
@@ -88,36 +86,31 @@ def _post(url: str, raw: bytes, headers: dict[str, str]) -> requests.Response | 
 def _comes_again_s(answer: requests.Response | None) -> float | None:
     """Return the seconds after which the request is to be repeated, None when it is not."""
     if answer is None:
-        return 5.0
+        return _PAUSE_S
     try:
         is_safe = not answer.ok and answer.json()["retry_safe"] is True
     except (ValueError, LookupError, TypeError):  # a proxy's own page
         is_safe = answer.status_code in (502, 503, 504)
-    return float(answer.headers.get("Retry-After") or 5) if is_safe else None
+    return (seconds_of(answer.headers.get("Retry-After")) or _PAUSE_S) if is_safe else None
 
 
 def _body(body_file: Any, csv_file: Path | None) -> dict[str, Any]:
-    try:
-        body = json.load(body_file)
-    except (ValueError, RecursionError) as error:
-        raise click.ClickException(f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise click.ClickException("the body is not a JSON object")
+    body = read_body(body_file, "the body")
     return body if csv_file is None else body | {"recipients": _read_recipients(csv_file)}
 
 
 def _read_recipients(path: Path) -> list[Any]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        rows = csv.DictReader(lines, restkey="")
-        names = list(rows.fieldnames or ())
-        if "to" not in names or len(set(names)) != len(names) or "" in names:
-            raise click.ClickException(f"{path}: the first line must name the columns, `to` among them, each once")
-        people = [_person(row, f"{path}:{rows.line_num}") for row in rows]
-    return [person["to"] for person in people] if names == ["to"] else people
-
-
-def _person(row: dict[str, Any], place: str) -> dict[str, Any]:
-    if None in row.values() or "" in row:
-        raise click.ClickException(f"{place}: more or fewer values than columns")
-    to = str(row.pop("to")).strip()
-    return {"to": to, "data": row}
+    """Return everybody in a file. Raises ClickException after naming every line that is wrong."""
+    people: list[dict[str, Any]] = []
+    bad = 0
+    with path.open("rb") as file:
+        for row in read_rows(file, hashlib.sha256(), ()):
+            if isinstance(row, Row) and "metadata" not in row.person:
+                people.append(row.person)
+                continue
+            bad += 1
+            problem = row.problem if isinstance(row, BadRow) else "a task has no metadata"
+            note(f"line {row.line}: {printable(problem)}")
+    if bad:
+        raise click.ClickException(f"{bad} problems with {path}; nothing was sent")
+    return people if any("data" in person for person in people) else [person["to"] for person in people]
