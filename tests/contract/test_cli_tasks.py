@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from click.testing import CliRunner, Result
 
 from cli import tasks as cli_tasks
@@ -77,6 +78,26 @@ def test_a_csv_that_cannot_be_right_is_not_sent(server: LocalServer, body: Path,
     people.write_text(text)
     assert "people.csv" in make(server, "cli-4", body, "--csv", people, code=1).stderr
     assert told(tasks(server, "show", "cli-4", code=1).stderr)["code"] == "not_found"
+
+
+def test_every_line_of_a_csv_that_is_wrong_is_named(server: LocalServer, body: Path, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_bytes(
+        b"email;code;metadata.order\nann@example.com;1;\nben@example.com;2;42\n\xff;3;\neve@example.com\n"
+    )
+    said = make(server, "cli-7", body, "--csv", people, code=1).stderr
+    assert [line.partition(":")[0] for line in said.splitlines()[:3]] == ["line 3", "line 4", "line 5"]
+    assert "3 problems with" in said
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds"), [("7", 7), ("Fri, 27 Nov 2026 17:00:00 GMT", 5), ("", 5), ("-1", 5), ("\u0663", 5)]
+)
+def test_a_proxys_retry_after_may_be_a_date(after: str, seconds: float) -> None:
+    answer = requests.Response()
+    answer.status_code, answer._content = 503, b"<html>"
+    answer.headers["Retry-After"] = after
+    assert cli_tasks._comes_again_s(answer) == seconds
 
 
 def test_what_is_wrong_is_told_and_nothing_is_asked_twice(server: LocalServer, body: Path, tmp_path: Path) -> None:
