@@ -39,6 +39,17 @@ def _fresh_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def fresh_session() -> Iterator[None]:
+    """Begin and end without a connection to any upstream."""
+    from shared.upstream import transport  # noqa: PLC0415 - most tests need none
+
+    transport.warm_session.cache_clear()
+    yield
+    transport.warm_session().close()
+    transport.warm_session.cache_clear()
+
+
+@pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
     """Open a fresh LocalCloud at ``NOW``, without limits of rate; fresh instances of ``send`` and ``webhook`` with it.
 

@@ -24,6 +24,7 @@ from shared.trail.layout import TASKS_EXPIRY_KEY, TASKS_LEDGER_PREFIX, task_clai
 from shared.trail.lease import LONGEST_S, leased
 from shared.trail.ledger import EXPIRING, LONGEST_EXPIRING_S
 from shared.trail.records import VERSION, encode_line, epoch, iso
+from shared.trail.task_ledger import SEND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -102,13 +103,13 @@ def _close(work: Work, sha256: str, life: str) -> bool:
     """End a life, once nobody can call BatchSendEmail in it any more; False when somebody may be about to."""
 
     def attempt(number: int) -> bytes | None:
-        return work.store.get(task_step_key(sha256, life, "send", number))
+        return work.store.get(task_step_key(sha256, life, SEND, number))
 
     number, newest = find_newest(attempt)
     if newest is None or json.loads(newest)["state"] != EXPIRING:  # else a run died after it had got here
         number = 0 if newest is None else number + 1
         ours = {"v": VERSION, "at": iso(work.clock()), "state": EXPIRING, "nonce": secrets.token_hex(8)}
-        if not work.store.create_if_absent(task_step_key(sha256, life, "send", number), encode_line(ours)):
+        if not work.store.create_if_absent(task_step_key(sha256, life, SEND, number), encode_line(ours)):
             work.store.delete(task_over_key(sha256, life))
             return False
     work.store.once().delete(task_claim_key(sha256))

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 from functions.report.dates import shifted
 from functions.report.reading import latest_tasks, read_task_changes
 from shared.trail.records import epoch, iso, local_time_epoch
+from shared.trail.vocabulary import TASK_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from shared.trail.store import Store
 
-TASK_STATUS = {1: "to start", 5: "sending", 6: "suspended today", 7: "error", 10: "done"}
-"""ListSendTasks, seed 001."""
 STUCK_AFTER_H = 6
 """Hours. Nothing is documented of how long a task may take; sends are counted while it runs."""
 _TO_START, _SENDING, _SUSPENDED, _ERROR = 1, 5, 6, 7

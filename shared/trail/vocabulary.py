@@ -97,6 +97,9 @@ DELIVER_STATUS = {
 }
 """1, 2, 3 and 8 are also the callback's eventid of delivered, dropped, bounce and deferred."""
 
+TASK_STATUS = {1: "to start", 5: "sending", 6: "suspended today", 7: "error", 10: "done"}
+"""TaskStatus of ListSendTasks: https://www.tencentcloud.com/document/product/1084/39499, seed 001."""
+
 SUPPRESSING = frozenset({"bounced", "rejected", "complained", "unsubscribed"})
 """Types of event that may put a recipient on the suppression list; shared/trail/suppression_rules.py says which do."""
 

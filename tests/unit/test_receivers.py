@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from shared.upstream import receivers, transport
+from shared.upstream import receivers
 from shared.upstream.errors import UpstreamUncertain
 from shared.upstream.ses import TaskPage
 from tests.unit.test_ses_client import client, response
 from tests.unit.wire import serving
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(autouse=True)
-def _fresh_session() -> Iterator[None]:
-    transport.warm_session.cache_clear()
-    yield
-    transport.warm_session().close()
-    transport.warm_session.cache_clear()
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 @pytest.mark.parametrize("told", [123, "123"])

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import pytest
 
 from localcloud import defaults, mock_tencent
-from shared.upstream import transport
 from shared.upstream.errors import UpstreamRefused, UpstreamUncertain
 from shared.upstream.sendcloud import SendCloudClient, StatusPage
 from tests.unit.wire import HALF, answer, refused_port, serving
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 DAY = "2026-11-20"
 
 
-@pytest.fixture(autouse=True)
-def _fresh_session() -> Iterator[None]:
-    transport.warm_session.cache_clear()
-    yield
-    transport.warm_session().close()
-    transport.warm_session.cache_clear()
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def client(endpoint: str) -> SendCloudClient:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tencentcloud.common.sign import Sign  # type: ignore[import-untyped]
@@ -14,9 +14,6 @@ from shared.upstream.errors import NO_ANSWER, NOT_JSON, NOT_SENT, UpstreamRefuse
 from shared.upstream.ses import Accepted, Identity, SesClient, TaskPage, Template
 from shared.upstream.signing import Credential
 from tests.unit.wire import GARBAGE, HALF, Received, answer, refused_port, serving
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOW = 1795162200.75
 CREDENTIAL = Credential("AKIDEXAMPLE", "SECRETEXAMPLE", "token-example")
@@ -29,12 +26,7 @@ MAIL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _fresh_session() -> Iterator[None]:
-    transport.warm_session.cache_clear()
-    yield
-    transport.warm_session().close()
-    transport.warm_session.cache_clear()
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def client(endpoint: str, credential: Credential = CREDENTIAL, **options: Any) -> SesClient:

@@ -18,7 +18,6 @@ from tests.unit.wire import GARBAGE, HALF, Wire, answer, refused_port, serving
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
     from pathlib import Path
 
 OPENSSL = shutil.which("openssl")
@@ -26,12 +25,7 @@ BODY = b'{"Subject": "caf\xc3\xa9"}'
 QUICK_S = (1.0, 0.2)
 
 
-@pytest.fixture(autouse=True)
-def _fresh_session() -> Iterator[None]:
-    transport.warm_session.cache_clear()
-    yield
-    transport.warm_session().close()
-    transport.warm_session.cache_clear()
+pytestmark = pytest.mark.usefixtures("fresh_session")
 
 
 def test_the_bytes_given_are_the_bytes_sent():

@@ -14,7 +14,7 @@ from shared.edge.guard_modes import ON
 from shared.edge.http_event import Problem
 from shared.trail.layout import SUPPRESSION_PREFIX, suppression_key, task_audience_key
 from shared.trail.records import VERSION, encode_line
-from shared.trail.suppression import is_suppressed
+from shared.trail.suppression import is_suppressed, parse, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +88,6 @@ def _lister(store: Store, wanted: dict[str, int], spare_s: Callable[[], float]) 
 
 def _holds(body: bytes, now: float) -> bool:
     try:
-        return is_suppressed(json.loads(body), now)
-    except (ValueError, KeyError, TypeError, AttributeError):  # somebody's own file
+        return is_suppressed(strongest(parse(body)), now)
+    except ValueError:  # somebody's own file
         return False

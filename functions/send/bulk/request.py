@@ -17,8 +17,6 @@ from functions.send.problems import Problems
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MOST_BYTES = 6 * 1024 * 1024
-"""Of a request: SCF hands no larger event over (https://cloud.tencent.com/document/product/583/11637)."""
 MOST_PEOPLE = 50_000
 MOST_DATA_BYTES = 800
 MOST_SUBJECT_CHARS = 100

@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from functions.send import ledger
 from functions.send.bulk import doubts, journal, uploads
-from functions.send.bulk.request import MOST_BYTES, parse_task
+from functions.send.bulk.request import parse_task
 from functions.send.bulk.service import look, send_task
 from functions.send.request import parse_body
+from functions.send.sizes import MOST_EVENT_BYTES
 from shared.edge.http_event import Problem
 from shared.trail.ledger import CLAIMED, EXPIRING, SENT, UNCERTAIN
 from shared.trail.records import content_hash, iso
+from shared.trail.vocabulary import TASK_STATUS
 from shared.upstream.sites import SITES
 
 if TYPE_CHECKING:
     from functions.send.bulk.journal import Attempt
     from functions.send.office import Office
     from shared.edge.http_event import HttpRequest
-
-TASK_STATUS = {1: "to start", 5: "sending", 6: "suspended today", 7: "error", 10: "done"}
-"""https://www.tencentcloud.com/document/product/1084/39499; in the words of the report."""
 
 
 def answer_tasks(request: HttpRequest, rest: list[str], key: str, office: Office) -> tuple[int, dict[str, Any]]:
@@ -32,8 +31,8 @@ def answer_tasks(request: HttpRequest, rest: list[str], key: str, office: Office
         return 200, _look_up("/".join(rest), office)
     if request.method != "POST" or rest:
         raise Problem(405, "method_not_allowed", "POST /tasks, or GET /tasks/{idempotency_key}")
-    if len(request.body) > MOST_BYTES:
-        raise Problem(413, "too_large", f"a request is {MOST_BYTES} bytes at most; nothing was sent")
+    if len(request.body) > MOST_EVENT_BYTES:
+        raise Problem(413, "too_large", f"a request is {MOST_EVENT_BYTES} bytes at most; nothing was sent")
     body = parse_body(request.body)
     task = parse_task(body, SITES[office.settings.ses.site].unsubscribe, key=key, now=office.clock())
     return 202, send_task(office, task, content_hash(body), ledger.key_hash(key))
