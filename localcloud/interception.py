@@ -114,7 +114,8 @@ def _bytes(body: Any) -> bytes:
 
 
 def _read_timeout_s(timeout: Any) -> float | None:
-    read = timeout[1] if isinstance(timeout, tuple) else timeout
+    # Three ways that requests' adapter knows: (connect, read), seconds, urllib3's Timeout.
+    read = timeout[1] if isinstance(timeout, tuple) else getattr(timeout, "read_timeout", timeout)
     return read if isinstance(read, (int, float)) else None
 
 

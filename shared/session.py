@@ -1,9 +1,9 @@
 """A lean requests session: warm connections, and nothing done again that its callers have done already.
 
 The COS SDK and shared.upstream hand over a finished URL, finished headers and a signer; requests would parse, merge and
-encode them once more and look for cookies, proxies and redirects, a third of the CPU time of a small request. What
-matters stays requests' own: the adapter's pool, TLS, time-outs and exceptions. The three rooms of shared may use this
-module, and nothing else that is not theirs.
+encode them once more and look for cookies, proxies and redirects. What matters stays requests' own: the adapter, its
+pools and their TLS, its exceptions; beneath it, ``wire.py`` and ``answer.py`` are to urllib3 what this is to requests.
+The three rooms of shared may use this module, and nothing else that is not theirs.
 """
 
 from __future__ import annotations
@@ -12,24 +12,23 @@ import io
 import os
 import time
 from contextvars import ContextVar
-from http.client import HTTPResponse
-from socket import SocketIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from requests.structures import CaseInsensitiveDict
+
+from shared.answer import Deadline, PlainAnswer
+from shared.wire import HttpPool, HttpsPool
 
 if TYPE_CHECKING:
-    from socket import socket
-
-    from urllib3 import BaseHTTPResponse
     from urllib3.connectionpool import ConnectionPool
 
 
 _CONNECTIONS = 32
 """Kept open to one origin: a timer reads that many objects at once, an HTTP function one."""
+_HEADERS = {"User-Agent": "mailtrail", "Accept-Encoding": "identity"}
 
 
 def _cut(url: str) -> tuple[str, str]:
@@ -38,60 +37,12 @@ def _cut(url: str) -> tuple[str, str]:
     return (url, "/") if place < 0 else (url[:place], url[place:])
 
 
-_END: ContextVar[float | None] = ContextVar("_END", default=None)
-"""time.monotonic() by which the answer under way must be whole."""
-
-
-class _InTime(SocketIO):
-    """What comes from a socket until ``end``. A socket's own time-out begins anew with each byte that drips in."""
-
-    end: float
-    has_begun = False  # the first wait is the request's own time-out, which is no longer than its patience
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self.has_begun:
-            left_s = self.end - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError("the answer was not whole in time")
-            self._sock.settimeout(left_s)  # type: ignore[attr-defined]
-        self.has_begun = True
-        return super().readinto(buffer)
-
-
-class _Timed(NamedTuple):
-    """A socket as http.client asks it for its file."""
-
-    sock: socket
-    end: float
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        raw: Any = self.sock.makefile(mode, buffering=0)  # type: ignore[call-overload]
-        raw.__class__ = _InTime  # the socket counts its files, so it must have made this one itself
-        raw.end = self.end
-        return io.BufferedReader(raw)
-
-
-class _AnswerInTime(HTTPResponse):
-    """http.client's answer, whole before ``_END`` or a time-out."""
-
-    def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
-        end = _END.get()
-        super().__init__(sock if end is None else _Timed(sock, end), *args, **options)  # type: ignore[arg-type]
-
-
-class _Http(HTTPConnection):
-    response_class = _AnswerInTime
-
-
-class _Https(HTTPSConnection):
-    response_class = _AnswerInTime
-
-
 class WarmAdapter(HTTPAdapter):
     """requests' adapter, less what is the same for every request: the pool of an origin, and no cookie jar."""
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=_CONNECTIONS)
+        self.poolmanager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
         self._pools: dict[str, ConnectionPool] = {}
         self._pid = os.getpid()
 
@@ -101,27 +52,27 @@ class WarmAdapter(HTTPAdapter):
         if self._pid != os.getpid():  # two processes on one connection would read each other's answers
             self.__init__()  # type: ignore[misc]
         if origin not in self._pools:
-            pool: Any = super().get_connection_with_tls_context(request, *args, **options)
-            pool.ConnectionCls = _Https if origin.startswith("https:") else _Http
-            self._pools[origin] = pool
+            self._pools[origin] = super().get_connection_with_tls_context(request, *args, **options)
         return self._pools[origin]
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002 - requests' signature
         """Return what stands in the request line: never absolute, because there is no proxy."""
         return _cut(request.url or "")[1]
 
-    def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """Wrap an answer. Neither service sets cookies; both answer in UTF-8."""
-        response = requests.Response()
+        response: Any = requests.Response()
         response.status_code = resp.status
-        # urllib3's own headers know no case either; requests would copy them one by one.
-        response.headers = resp.headers  # type: ignore[assignment]
+        response.headers = CaseInsensitiveDict(resp.headers)
         response.encoding = "utf-8"
         response.raw = resp
+        if isinstance(resp, PlainAnswer):  # whole already, and the connection put back
+            response._content, response._content_consumed = resp.body, True  # noqa: SLF001 - as its own reading sets them
+            response.raw = io.BytesIO(resp.body)  # the COS SDK hands it out
         response.reason = resp.reason or ""
         response.url = str(req.url)
         response.request = req
-        return response
+        return cast("requests.Response", response)
 
 
 PATIENCE_S: ContextVar[float | None] = ContextVar("PATIENCE_S", default=None)
@@ -129,6 +80,16 @@ PATIENCE_S: ContextVar[float | None] = ContextVar("PATIENCE_S", default=None)
 
 The COS SDK has one time-out for a client's whole life, an invocation has less and less time.
 """
+
+
+def _deadline(timeout: Any) -> Deadline:
+    """Return what requests means by ``timeout``, within the patience that there is."""
+    connect_s, read_s = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    patience_s = PATIENCE_S.get()
+    if patience_s is None:
+        return Deadline(connect_s, read_s, None)
+    connect_s, read_s = (patience_s if limit_s is None else min(patience_s, limit_s) for limit_s in (connect_s, read_s))
+    return Deadline(connect_s, read_s, time.monotonic() + patience_s)
 
 
 class WarmSession(requests.Session):
@@ -149,19 +110,18 @@ class WarmSession(requests.Session):
         prepared.method = method
         params = given.get("params")
         prepared.url = f"{url}?{urlencode(params, quote_via=quote)}" if params else url
-        prepared.body = given.get("data") or None
-        headers: Any = {"Accept-Encoding": "identity", **(given.get("headers") or {})}
+        body = given.get("data") or None
+        prepared.body = body.encode() if isinstance(body, str) else body
+        headers: Any = {**_HEADERS, **(given.get("headers") or {})}
+        if "Host" not in headers and "host" not in headers:
+            headers["Host"] = _cut(url)[0].partition("//")[2]
         if prepared.body is not None or method in ("PUT", "POST"):
             headers["Content-Length"] = str(len(prepared.body or b""))
         prepared.headers = headers  # a plain dict: nobody here asks for a header in another case
         if given.get("auth"):
             given["auth"](prepared)
-        how = {name: given[name] for name in ("stream", "timeout", "verify", "cert") if name in given}
-        if (patience_s := PATIENCE_S.get()) is not None:
-            how["timeout"] = tuple(min(patience_s, limit_s) for limit_s in how.get("timeout") or (patience_s,) * 2)
-            _END.set(time.monotonic() + patience_s)
-        else:
-            _END.set(None)
+        how: Any = {name: given[name] for name in ("stream", "verify", "cert") if name in given}
+        how["timeout"] = _deadline(given.get("timeout"))
         response = self.get_adapter(url).send(prepared, **how)
         if not given.get("stream"):
             response.content  # noqa: B018 - read to its end, so that the connection returns to the pool

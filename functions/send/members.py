@@ -146,7 +146,7 @@ def message_id(given: Given) -> str | None:
 def metadata(given: Given) -> dict[str, str]:
     """Return the metadata that comes back with every event."""
     metadata = given.texts("metadata")
-    size_bytes = len(json.dumps(metadata, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    size_bytes = len(json.dumps(metadata, ensure_ascii=False).encode("utf-8", "surrogatepass")) if metadata else 0
     if size_bytes > MOST_METADATA_BYTES:
         given.problems.add("metadata", f"at most {MOST_METADATA_BYTES} bytes of JSON, got {size_bytes}")
     return metadata

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from functions.send.request import Mail
 
+_to_text = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps with an option makes an encoder at each call
+
 
 def build_payload(
     mail: Mail, languages: Mapping[str, str], our_headers: Mapping[str, str], our_message_id: str = ""
@@ -31,7 +33,7 @@ def build_payload(
         "TriggerType": 1 if mail.transactional else None,
         "SmtpMessageId": mail.message_id or our_message_id or None,
         # The format is not documented; a JSON object is what callers in the wild send.
-        "SmtpHeaders": json.dumps(headers, ensure_ascii=False) if headers else None,
+        "SmtpHeaders": _to_text(headers) if headers else None,
         "HeaderFrom": mail.header_from,
     }
     return {name: value for name, value in payload.items() if value not in (None, [])}
@@ -40,7 +42,7 @@ def build_payload(
 def _template(mail: Mail) -> dict[str, Any] | None:
     if mail.template_id is None:
         return None
-    return {"TemplateID": mail.template_id, "TemplateData": json.dumps(mail.template_data, ensure_ascii=False)}
+    return {"TemplateID": mail.template_id, "TemplateData": _to_text(mail.template_data)}
 
 
 def _simple(mail: Mail) -> dict[str, str] | None:

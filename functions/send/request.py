@@ -59,6 +59,8 @@ class Mail(NamedTuple):
         return [*self.to, *self.cc, *self.bcc]
 
 
+# json.dumps with options makes an encoder at each call.
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 MEMBERS = frozenset(
     "from to cc bcc reply_to subject template html text attachments unsubscribe transactional headers header_from"
     " message_id metadata".split()
@@ -70,7 +72,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body.decode("utf-8-sig"))
         # NaN is not JSON, and half a surrogate pair has no UTF-8: neither can be sent on.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        _to_json(value).encode()
     except (ValueError, RecursionError) as error:
         raise Problem(400, "invalid_json", "the body is not JSON in UTF-8; nothing was sent") from error
     if not isinstance(value, dict):

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 _S = TypeVar("_S")
 
+# Compiled once: the environment is read at every invocation.
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]*-\d+")
+_REGION = re.compile(r"[a-z]+(-[a-z0-9]+)*[a-z0-9]")
+_NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_OFFSET = re.compile(r"([+-])([0-9]{2}):([0-5][0-9])")
+_IN_A_PATH = re.compile(r"[A-Za-z0-9._~-]+")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?")
+_PUBLIC_URL = re.compile(
+    # RFC 8058 wants HTTPS; localcloud has a loopback port.
+    r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
+)
+
 
 class SettingsError(Exception):
     """The environment is not fit for this function; ``problems`` names every reason."""
@@ -111,16 +123,16 @@ class Reader:
         """Read where the trail lies."""
         claim = self._choice("MAILTRAIL_CLAIM", ("forbid-overwrite", "append"))
         name, region = self._required("MAILTRAIL_BUCKET"), self._required("MAILTRAIL_REGION")
-        if name and not re.fullmatch(r"[a-z0-9][a-z0-9-]*-\d+", name):
+        if name and not _BUCKET.fullmatch(name):
             self._problems.append("MAILTRAIL_BUCKET must be <name>-<appid>")
-        if region and not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*[a-z0-9]", region):
+        if region and not _REGION.fullmatch(region):
             self._problems.append("MAILTRAIL_REGION must look like ap-guangzhou")
-        return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", scheme="(https?://)?"), claim)
+        return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", scheme="https://"), claim)
 
     def ses(self) -> SesSettings:
         """Read which SES is spoken to, and how fast."""
         rate = self._get("SES_RATE") or "20"
-        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", rate) or float(rate) <= 0:
+        if not _NUMBER.fullmatch(rate) or float(rate) <= 0:
             self._problems.append("SES_RATE must be a number of requests a second above 0 and below a million")
             rate = "1"
         site = self._choice("SES_SITE", ("cn", "intl"))
@@ -131,7 +143,7 @@ class Reader:
         text = self._get(name)
         if not text:
             return default
-        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not least <= float(text) <= most:
+        if not _NUMBER.fullmatch(text) or not least <= float(text) <= most:
             self._problems.append(f"{name} must be a number of {unit} from {least:g} to {most:g}")
             return default
         return float(text)
@@ -153,7 +165,7 @@ class Reader:
     def utc_offset_s(self) -> int:
         """Read the zone of the days, in seconds east of UTC."""
         text = self._get("MAILTRAIL_UTC_OFFSET") or "+08:00"
-        match = re.fullmatch(r"([+-])([0-9]{2}):([0-5][0-9])", text)
+        match = _OFFSET.fullmatch(text)
         if not match or int(match[2]) > 14:
             self._problems.append("MAILTRAIL_UTC_OFFSET must look like +08:00")
             return 0
@@ -163,7 +175,7 @@ class Reader:
     def path_secrets(self, name: str) -> Secrets:
         """Read secrets that stand in a URL's path: one of other characters could never match."""
         found = self.secrets(name, required=True)
-        if any(not re.fullmatch(r"[A-Za-z0-9._~-]+", secret) for secret in found):
+        if any(not _IN_A_PATH.fullmatch(secret) for secret in found):
             self._problems.append(f"{name} may hold letters, digits and . _ ~ - only: it stands in a URL")
         return found
 
@@ -179,9 +191,7 @@ class Reader:
     def public_url(self, name: str) -> str:
         """Read the address under which strangers reach a function, without a slash at its end; empty: there is none."""
         value = self._get(name).rstrip("/")
-        # RFC 8058 wants HTTPS; localcloud has a loopback port.
-        https, local = r"https://[A-Za-z0-9.-]+", r"http://(localhost|127\.0\.0\.1|\[::1\])"
-        if value and not re.fullmatch(rf"({https}|{local})(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?", value):
+        if value and not _PUBLIC_URL.fullmatch(value):
             self._problems.append(f"{name} must look like https://host or https://host/stage")
             return ""
         return value
@@ -194,23 +204,27 @@ class Reader:
         """Read which localcloud it is; in the cloud there is one, and it has no name."""
         return self._get("MAILTRAIL_WORLD")
 
-    def _endpoint(self, name: str, *, scheme: str = "https?://") -> str:
+    def _endpoint(self, name: str, *, scheme: str = "") -> str:
+        """Read an address; ``scheme`` is what one without any has, where that may be left out."""
         value = self._get(name)
-        if value and not re.fullmatch(scheme + r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?", value):
+        if value and not _ENDPOINT.fullmatch(value if "://" in value else scheme + value):
             self._problems.append(f"{name} must look like https://host")
             return ""
         return value
 
     def _get(self, name: str) -> str:
-        return (self._environ.get(name) or "").strip()
+        try:
+            return self._environ[name].strip()  # os.environ.get does this too, by two more calls
+        except KeyError:
+            return ""
 
     def _required(self, name: str) -> str:
         return self._first(name)
 
     def _first(self, *names: str) -> str:
         for name in names:
-            if self._get(name):
-                return self._get(name)
+            if value := self._get(name):
+                return value
         self._problems.append(f"{names[0]} is missing")
         return ""
 

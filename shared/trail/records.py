@@ -195,8 +195,8 @@ def epoch(text: str) -> float:
 
 def day_and_hour(timestamp: float, utc_offset_s: int) -> tuple[str, str]:
     """``("2026-11-20", "08")``: the day and hour of ``timestamp`` in the account's zone."""
-    moment = dt.datetime.fromtimestamp(timestamp + utc_offset_s, UTC)
-    return moment.strftime("%Y-%m-%d"), moment.strftime("%H")
+    moment = dt.datetime.fromtimestamp(timestamp + utc_offset_s, UTC).isoformat()
+    return moment[:10], moment[11:13]
 
 
 def day_of(timestamp: float, utc_offset_s: int) -> str:

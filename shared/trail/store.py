@@ -107,13 +107,7 @@ class Store:
 
         A HEAD has no body, so a missing bucket looks like a missing object: not for what must be right.
         """
-        try:
-            self._retried("head", lambda: self._bucket.head(key))
-        except StoreError as error:
-            if error.status == 404:
-                return False
-            raise
-        return True
+        return self._retried("head", lambda: self._bucket.has(key))
 
     def get_range(self, key: str, start: int, length: int) -> bytes | None:
         """Return ``length`` bytes from ``start`` (from 0), fewer where the object ends, or None when there is none.

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import hashlib
 import hmac
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,14 +77,15 @@ def _keys(key: str) -> tuple[bytes, bytes]:
 
 
 def _tag(mac_key: bytes, plain: bytes) -> bytes:
-    return hmac.new(mac_key, _VERSION + plain, hashlib.sha256).digest()[:_TAG_BYTES]
+    return hmac.digest(mac_key, _VERSION + plain, "sha256")[:_TAG_BYTES]
 
 
 def _encrypted(cipher_key: bytes, tag: bytes, text: bytes) -> bytes:
     """Add the key stream of ``tag``: encrypts and decrypts."""
     blocks = range(-(-len(text) // _BLOCK_BYTES))
-    stream = b"".join(hmac.new(cipher_key, tag + n.to_bytes(4, "big"), hashlib.sha256).digest() for n in blocks)
-    return bytes(a ^ b for a, b in zip(text, stream, strict=False))
+    stream = b"".join(hmac.digest(cipher_key, tag + n.to_bytes(4, "big"), "sha256") for n in blocks)
+    mask = int.from_bytes(stream[: len(text)], "big")
+    return (int.from_bytes(text, "big") ^ mask).to_bytes(len(text), "big")
 
 
 def _base64url(data: bytes) -> str:

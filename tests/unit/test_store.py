@@ -471,7 +471,7 @@ def test_endpoints_by_name(requested: list[tuple[str, Request]], endpoint: str):
 
 def test_nobody_there_is_told_as_such(pauses: list[float]):
     """A refused connection may pass; the SDK's own sleeps are not added to ours."""
-    with pytest.raises(StoreError, match="put: CosClientError") as caught:
+    with pytest.raises(StoreError, match="put: ConnectionError") as caught:
         Store(local(refused_port())).put("a", b"x")
     assert caught.value.retry_safe
     assert len(pauses) == 2
