@@ -10,7 +10,7 @@ import io
 import re
 import time
 from http.client import HTTPResponse, IncompleteRead
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import urllib3
 from urllib3.util import Timeout
@@ -98,22 +98,35 @@ def read_plain(method: str, received: bytes, sock: socket, deadline: Deadline) -
         return None
     body = received[plain.end() :]
     if len(body) < length:
-        body = io.BufferedReader(_Incoming(sock, deadline, body)).read(length)
-        if len(body) < length:
-            raise IncompleteRead(body, length - len(body))
+        body = _receive_body(body, length, sock, deadline)
     # What comes after an answer is nobody's, and must not be taken for the next one.
     is_last = len(body) > length or "close" in headers.get("connection", "").lower()
     return PlainAnswer(status, (plain[2] or b"").decode("latin-1"), headers, body[:length], is_last)
 
 
+def _receive_body(begun: bytes, length: int, sock: socket, deadline: Deadline) -> bytes:
+    """Return ``length`` bytes, of which ``begun`` are there; more when more came with them."""
+    body = io.BytesIO()  # grows with what comes, whatever was announced, and hands it out without a copy
+    body.write(begun)
+    while body.tell() < length:
+        deadline.allow(sock)
+        more = sock.recv(_READ_BYTES)  # no less than a record of TLS: the rest of one would be seen by nobody
+        if not more:
+            raise IncompleteRead(body.getvalue(), length - body.tell())
+        body.write(more)
+    return body.getvalue()
+
+
 class _Incoming(io.RawIOBase):
     """What comes from a socket by a deadline, after what was read of it. http.client takes it for the socket."""
 
-    def __init__(self, sock: socket, deadline: Deadline, received: bytes) -> None:
+    def __init__(self, connection: Any, deadline: Deadline, received: bytes) -> None:
         super().__init__()
-        self._sock = sock
+        self._connection = connection
+        self._sock = connection.sock
         self._deadline = deadline
         self._received = received
+        self._is_over = False
         self.is_last = False
 
     def readable(self) -> bool:
@@ -126,17 +139,30 @@ class _Incoming(io.RawIOBase):
             count = min(len(buffer), len(self._received))
             buffer[:count], self._received = self._received[:count], self._received[count:]
             return count
+        if self._is_over:
+            return 0
         self._deadline.allow(self._sock)
-        return self._sock.recv_into(buffer)
+        return int(self._sock.recv_into(buffer))
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return the file that http.client asks a socket for."""
-        return io.BufferedReader(self)
+        """Return the file that http.client asks a socket for, and closes after the answer's last byte."""
+        return _File(self, _READ_BYTES)
 
-    def close(self) -> None:
-        """Be read no more; with the last answer of a connection its socket ends."""
+    def finish(self, file: io.BufferedReader) -> None:
+        """See to the end of an answer: what of the next one has come is nobody's, so there must be none."""
+        self._is_over = True
         if self.is_last:
             self._sock.close()
+        elif file.peek(1):
+            self._connection.close()
+
+
+class _File(io.BufferedReader):
+    raw: _Incoming
+
+    def close(self) -> None:
+        if not self.closed:
+            self.raw.finish(self)
         super().close()
 
 
@@ -147,11 +173,10 @@ def read_by_urllib3(
 
     Raises HTTPException, TimeoutError, OSError, urllib3's HTTPError.
     """
-    sock: Any = connection.sock
-    incoming = _Incoming(sock, deadline, received)
+    incoming = _Incoming(connection, deadline, received)
     answer: Any = HTTPResponse(incoming, method=method)  # type: ignore[arg-type] # it asks for a file, nothing else
     answer.begin()
-    response = urllib3.HTTPResponse(
+    response: Any = urllib3.HTTPResponse(
         answer,
         headers=urllib3.HTTPHeaderDict(answer.msg.items()),
         status=answer.status,
@@ -160,10 +185,10 @@ def read_by_urllib3(
         preload_content=False,
         decode_content=False,
         original_response=answer,
-        pool=pool,
-        connection=connection,
         request_method=method,
     )
     if answer.will_close or answer.status < 200:  # what follows a 103 would be taken for the next request's answer
         incoming.is_last, connection.sock = True, None
-    return response
+    # As its parameters would, but last: one that cannot be made must not close a connection when it is forgotten.
+    response._pool, response._connection = pool, connection  # noqa: SLF001
+    return cast("urllib3.HTTPResponse", response)

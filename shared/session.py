@@ -8,6 +8,7 @@ The three rooms of shared may use this module, and nothing else that is not thei
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import time
@@ -34,7 +35,18 @@ _HEADERS = {"User-Agent": "mailtrail", "Accept-Encoding": "identity"}
 def _cut(url: str) -> tuple[str, str]:
     """Cut a URL into its origin and what stands in the request line."""
     place = url.find("/", len("https://"))
-    return (url, "/") if place < 0 else (url[:place], url[place:])
+    if place >= 0:
+        return url[:place], url[place:]
+    origin, mark, query = url.partition("?")
+    return origin, f"/{mark}{query}"
+
+
+@functools.lru_cache(maxsize=64)
+def host_of(origin: str) -> str:
+    """Return an origin's Host header: no capitals, no dot at its end, no port that goes without saying."""
+    scheme, _, place = origin.lower().partition("://")
+    name, colon, port = place.rpartition("@")[2].partition(":") if "]" not in place else (place, "", "")
+    return name.rstrip(".") + ("" if port == {"http": "80", "https": "443"}.get(scheme) else colon + port)
 
 
 class WarmAdapter(HTTPAdapter):
@@ -42,9 +54,13 @@ class WarmAdapter(HTTPAdapter):
 
     def __init__(self) -> None:
         super().__init__(pool_maxsize=_CONNECTIONS)
-        self.poolmanager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
         self._pools: dict[str, ConnectionPool] = {}
         self._pid = os.getpid()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the pools, of our classes."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
         """Return the origin's pool. One session verifies in one way, so the origin is all that tells pools apart."""
@@ -114,7 +130,7 @@ class WarmSession(requests.Session):
         prepared.body = body.encode() if isinstance(body, str) else body
         headers: Any = {**_HEADERS, **(given.get("headers") or {})}
         if "Host" not in headers and "host" not in headers:
-            headers["Host"] = _cut(url)[0].partition("//")[2]
+            headers["Host"] = host_of(_cut(url)[0])
         if prepared.body is not None or method in ("PUT", "POST"):
             headers["Content-Length"] = str(len(prepared.body or b""))
         prepared.headers = headers  # a plain dict: nobody here asks for a header in another case

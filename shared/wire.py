@@ -11,7 +11,7 @@ import re
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from urllib3.connection import BaseSSLError
+from urllib3.connection import BaseSSLError, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -23,14 +23,15 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from shared.answer import read_by_urllib3, read_plain, receive_head
+from shared.answer import PlainAnswer, read_by_urllib3, read_plain, receive_head
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from socket import socket
 
     import urllib3
 
-    from shared.answer import Deadline, PlainAnswer
+    from shared.answer import Deadline
 
 _JOINED_BYTES = 65536
 """A body up to this goes out in one piece with its head; a larger one is not copied for that."""
@@ -44,6 +45,21 @@ class _Request(NamedTuple):
     url: str
     head: bytes
     body: bytes
+
+
+class _Https(HTTPSConnection):
+    """urllib3's connection, whose handshake has what is left after the connect."""
+
+    deadline: Deadline
+
+    def _new_conn(self) -> socket:
+        sock = super()._new_conn()
+        try:
+            self.deadline.allow(sock)
+        except TimeoutError:
+            sock.close()
+            raise
+        return sock
 
 
 class HttpPool(HTTPConnectionPool):
@@ -62,6 +78,7 @@ class HttpPool(HTTPConnectionPool):
 class HttpsPool(HTTPSConnectionPool):
     """urllib3's pool of one origin, over TLS."""
 
+    ConnectionCls = _Https
     urlopen = HttpPool.urlopen  # type: ignore[assignment]
 
 
@@ -79,24 +96,25 @@ def _exchange(pool: Any, request: _Request, deadline: Deadline) -> PlainAnswer |
     connection = pool._get_conn()  # noqa: SLF001 - of a class of ours
     try:
         _make_ready(pool, connection, request, deadline)
-        return _ask(pool, connection, request, deadline)
+        answer = _ask(pool, connection, request, deadline)
     except BaseException as error:
         connection.close()
-        pool._put_conn(connection)  # noqa: SLF001 - who takes it connects it anew
+        pool._put_conn(None)  # noqa: SLF001 - its place, not itself: what failed may know it still
         if isinstance(error, TimeoutError):
             raise ReadTimeoutError(pool, request.url, "the answer was not whole in time") from error
-        if isinstance(error, BaseSSLError):
-            raise SSLError(error) from error
         if isinstance(error, OSError | HTTPException):
             raise ProtocolError("Connection aborted.", error) from error
         raise
+    if isinstance(answer, PlainAnswer):  # urllib3's puts the connection back itself
+        pool._put_conn(connection)  # noqa: SLF001 - of a class of ours
+    return answer
 
 
 def _make_ready(pool: Any, connection: Any, request: _Request, deadline: Deadline) -> None:
     """Connect, over TLS with all its checks, where that has not been done."""
     try:
         if connection.sock is None:
-            connection.timeout = deadline.connect_timeout
+            connection.timeout, connection.deadline = deadline.connect_timeout, deadline
             connection.connect()
         deadline.allow(connection.sock)
     except (HTTPError, OSError, ValueError) as error:
@@ -105,18 +123,21 @@ def _make_ready(pool: Any, connection: Any, request: _Request, deadline: Deadlin
             reason = ConnectTimeoutError(connection, "not connected in time")
         elif isinstance(error, BaseSSLError):
             reason = SSLError(error)
-        raise MaxRetryError(pool, request.url, reason) from error
+        try:
+            raise MaxRetryError(pool, request.url, reason) from error
+        finally:
+            del reason  # in this frame it would be a circle, and keep the body until the collector of garbage comes by
 
 
 def _ask(pool: Any, connection: Any, request: _Request, deadline: Deadline) -> PlainAnswer | urllib3.HTTPResponse:
-    is_sent = _send(connection.sock, request)
-    received = receive_head(connection.sock, deadline)
-    answer = read_plain(request.method, received, connection.sock, deadline)
+    sock = connection.sock
+    is_sent = _send(sock, request)
+    received = receive_head(sock, deadline)
+    answer = read_plain(request.method, received, sock, deadline)
     if answer is None:
         return read_by_urllib3(pool, connection, request.method, received, deadline)
     if answer.is_last or not is_sent:
         connection.close()
-    pool._put_conn(connection)  # noqa: SLF001 - of a class of ours
     return answer
 
 

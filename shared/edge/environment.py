@@ -22,7 +22,8 @@ _REGION = re.compile(r"[a-z]+(-[a-z0-9]+)*[a-z0-9]")
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _OFFSET = re.compile(r"([+-])([0-9]{2}):([0-5][0-9])")
 _IN_A_PATH = re.compile(r"[A-Za-z0-9._~-]+")
-_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?")
+_PLACE = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?"
+_ENDPOINT, _ENDPOINT_OR_HOST = re.compile(f"https?://{_PLACE}"), re.compile(f"(https?://)?{_PLACE}")
 _PUBLIC_URL = re.compile(
     # RFC 8058 wants HTTPS; localcloud has a loopback port.
     r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
@@ -127,7 +128,7 @@ class Reader:
             self._problems.append("MAILTRAIL_BUCKET must be <name>-<appid>")
         if region and not _REGION.fullmatch(region):
             self._problems.append("MAILTRAIL_REGION must look like ap-guangzhou")
-        return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", scheme="https://"), claim)
+        return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", _ENDPOINT_OR_HOST), claim)
 
     def ses(self) -> SesSettings:
         """Read which SES is spoken to, and how fast."""
@@ -204,17 +205,16 @@ class Reader:
         """Read which localcloud it is; in the cloud there is one, and it has no name."""
         return self._get("MAILTRAIL_WORLD")
 
-    def _endpoint(self, name: str, *, scheme: str = "") -> str:
-        """Read an address; ``scheme`` is what one without any has, where that may be left out."""
+    def _endpoint(self, name: str, shape: re.Pattern[str] = _ENDPOINT) -> str:
         value = self._get(name)
-        if value and not _ENDPOINT.fullmatch(value if "://" in value else scheme + value):
+        if value and not shape.fullmatch(value):
             self._problems.append(f"{name} must look like https://host")
             return ""
         return value
 
     def _get(self, name: str) -> str:
         try:
-            return self._environ[name].strip()  # os.environ.get does this too, by two more calls
+            return (self._environ[name] or "").strip()  # os.environ.get does this too, by two more calls
         except KeyError:
             return ""
 

@@ -24,7 +24,7 @@ import requests
 import urllib3
 from qcloud_cos import CosClientError, CosConfig, CosS3Auth, CosS3Client, CosServiceError
 
-from shared.session import WarmSession
+from shared.session import WarmSession, host_of
 
 _TIMEOUT_S = (2.0, 10.0)
 _PASSING = frozenset({"PathConflict", "RequestTimeout"})  # 4xx that pass: concurrent writes of one key, a slow wire
@@ -102,7 +102,7 @@ class Bucket:
         """Write an object; ``headers`` are sent beside the usual ones."""
         answer = self._send("PUT", key, {"Content-Type": content_type, **headers}, body)
         if answer.status_code >= 400:
-            raise CosServiceError("PUT", answer.text, answer.status_code)
+            raise _refusal("PUT", answer)
 
     def _send(self, method: str, key: str, headers: dict[str, str], body: bytes = b"") -> requests.Response:
         """Send what the HTTP functions wait for, addressed and signed by the SDK.
@@ -124,10 +124,10 @@ class Bucket:
 
     def has(self, key: str) -> bool:
         """Whether there is such an object, without its bytes."""
-        status = self._send("HEAD", key, {}).status_code
-        if status >= 400 and status != 404:
-            raise CosServiceError("HEAD", "", status)  # there is no body that would tell more
-        return status != 404
+        answer = self._send("HEAD", key, {})
+        if answer.status_code >= 400 and answer.status_code != 404:
+            raise _refusal("HEAD", answer)
+        return answer.status_code != 404
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Read a part of an object; COS answers InvalidRange when no byte of it exists."""
@@ -154,6 +154,12 @@ class Bucket:
         answer = self._client.delete_objects(Bucket=self._name, Delete=wanted)
         if left := answer.get("Error"):  # 200 all the same: each key has its own fate
             raise _LeftOverError(left[0].get("Code", "Unknown"))
+
+
+def _refusal(method: str, answer: requests.Response) -> CosServiceError:
+    """Return what the SDK makes of an answer: its code stands in the body, or in a header where there is none."""
+    code = answer.headers.get("x-cos-error-code")
+    return CosServiceError(method, {"code": code} if code else answer.text, answer.status_code)
 
 
 def _bytes_of(answer: dict[str, Any]) -> bytes:
@@ -184,7 +190,7 @@ def _address(endpoint: str) -> dict[str, Any]:
     host = parts.hostname or ""
     if host == "localhost" or host.replace(".", "").isdigit():
         return {"Scheme": parts.scheme, "IP": "127.0.0.1" if host == "localhost" else host, "Port": parts.port}
-    return {"Scheme": parts.scheme, "Endpoint": parts.netloc}
+    return {"Scheme": parts.scheme, "Endpoint": host_of(f"{parts.scheme}://{parts.netloc}")}
 
 
 class _CosSession(WarmSession):

@@ -71,9 +71,14 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: tuple[
 
 
 def _proves_nothing_was_sent(error: BaseException) -> bool:
-    """Look through the wrappings of requests and urllib3 for a connection that never came about."""
+    """Look through the wrappings of requests and urllib3 for a connection that never came about.
+
+    A certificate may also be refused later, when the other end begins a handshake anew.
+    """
+    is_of_connecting = False
     while True:
-        if isinstance(error, _BEFORE_THE_BODY):
+        is_of_connecting = is_of_connecting or isinstance(error, urllib3.exceptions.MaxRetryError)
+        if is_of_connecting and isinstance(error, _BEFORE_THE_BODY):
             return True
         inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
         if not isinstance(inner, BaseException):

@@ -447,6 +447,13 @@ def test_an_object_that_breaks_off_is_read_again():
         assert caught.value.status == 0
 
 
+def test_a_code_that_stands_in_a_header_counts():
+    """COS has it there where a refusal has no body, for some of its buckets: the vendor's SDK reads both."""
+    exists = b"HTTP/1.1 409 Conflict\r\nx-cos-error-code: FileAlreadyExists\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with serving(exists) as wire:
+        assert Store(local(wire.port)).put_once("a", b"x") is False
+
+
 def test_the_usual_host_is_named_at_an_address():
     """By IP and port, with the Host that COS would be asked by."""
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

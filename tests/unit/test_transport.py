@@ -142,6 +142,19 @@ def test_what_lies_below_an_error_decides(monkeypatch: pytest.MonkeyPatch, below
         transport.post("http://127.0.0.1:1", BODY, {})
 
 
+def test_a_certificate_that_is_refused_after_the_body_proves_nothing(monkeypatch: pytest.MonkeyPatch):
+    """TLS 1.2 may shake hands anew, with another certificate, when the mail is out."""
+    refused = ssl.SSLCertVerificationError(1, "self-signed certificate")
+    cause = urllib3.exceptions.ProtocolError("Connection aborted.", refused)
+
+    def fail(*_: object, **__: object) -> None:
+        raise requests.exceptions.ConnectionError(cause)
+
+    monkeypatch.setattr(transport.warm_session(), "post", fail)
+    with pytest.raises(UpstreamUncertain):
+        transport.post("http://127.0.0.1:1", BODY, {})
+
+
 @pytest.mark.skipif(OPENSSL is None, reason="makes its certificate with the openssl command")
 def test_a_certificate_that_nobody_signed_proves_that_nothing_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """TLS for real: the other end never sees the body."""

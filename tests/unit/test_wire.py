@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from shared.session import PATIENCE_S, WarmSession
+from shared import wire
+from shared.session import PATIENCE_S, WarmSession, host_of
 from shared.upstream import transport
 from shared.upstream.errors import NOT_SENT, UpstreamRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OPENSSL = shutil.which("openssl")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -118,6 +120,69 @@ def test_nobody_gets_the_answer_of_another_request(first: bytes, status: int, bo
         assert len(server.connections) == 2
 
 
+def test_a_failure_that_is_forgotten_later_closes_nobodys_connection():
+    """A batch holds what it failed with while its other mails are under way."""
+    two_lengths = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"
+    with answering(two_lengths, OK, OK) as (server, session):
+        failures: list[BaseException] = []
+        try:
+            session.get(server.url)
+        except requests.RequestException as error:
+            failures.append(error)
+        assert failures
+
+        def forget(*_: object) -> None:
+            failures.clear()
+            gc.collect()
+
+        # While the second is under way, between the request and its answer.
+        assert session.get(server.url, auth=forget).content == b"ok"
+        pool = next(iter(session.get_adapter(server.url)._pools.values()))  # type: ignore[attr-defined]
+        idle = [connection for connection in pool.pool.queue if connection is not None]
+        assert len(idle) == len(set(map(id, idle))) == 1
+
+
+@pytest.mark.parametrize("moment", ["receive_head", "read_plain"])
+def test_who_is_interrupted_leaves_no_connection_to_others(monkeypatch: pytest.MonkeyPatch, moment: str):
+    """Ctrl-C in ``mailtrail send``: the answer that was on its way is nobody's."""
+    with answering(OK, OK[:-2] + b"me") as (server, session):
+        with monkeypatch.context() as broken:
+            broken.setattr(wire, moment, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                session.get(server.url)
+        assert session.get(server.url).content == b"me"
+        assert len(server.connections) == 2
+
+
+def interrupt(*_: object) -> None:
+    """Be Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_a_length_is_not_believed_before_it_has_come():
+    """Memory is taken for what came, not for what was announced."""
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999999\r\n\r\nok") as (server, session):
+        with pytest.raises(requests.ReadTimeout):
+            session.get(server.url, timeout=(1, 0.2))
+        assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("https://ses.tencentcloudapi.com", "ses.tencentcloudapi.com"),
+        ("https://COS.Example.com:443", "cos.example.com"),
+        ("http://cos.example.com.:80", "cos.example.com"),
+        ("http://cos.example.com:443", "cos.example.com:443"),
+        ("http://127.0.0.1:9002", "127.0.0.1:9002"),
+        ("http://[::1]:9002", "[::1]:9002"),
+    ],
+)
+def test_a_host_is_told_in_one_way(origin: str, host: str):
+    """It is signed: a gateway that writes it otherwise would refuse the signature."""
+    assert host_of(origin) == host
+
+
 def test_an_answer_before_the_body_was_taken_is_heard_and_ends_the_connection():
     """A 413 comes early; of the body there is still some on its way."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -189,14 +254,50 @@ def test_the_host_is_that_of_the_address_unless_it_is_given():
         assert hosts == [f"Host: {place}".encode(), b"Host: bucket-1250000000.cos.ap-guangzhou.myqcloud.com"]
 
 
-@pytest.mark.skipif(OPENSSL is None, reason="makes its certificate with the openssl command")
-def test_over_tls_a_connection_is_kept_and_large_bodies_are_whole(tmp_path: Path):
-    """A record of TLS holds 16 KB; what comes after the handshake (session tickets) is no answer."""
-    pem, crt = tmp_path / "key.pem", tmp_path / "crt.pem"
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    """Return what a server of TLS on 127.0.0.1 needs, and the file by which a client knows it."""
+    if OPENSSL is None:
+        pytest.skip("makes its certificate with the openssl command")
+    folder = tmp_path_factory.mktemp("tls")
+    pem, crt = folder / "key.pem", folder / "crt.pem"
     how = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
     subprocess.run([str(OPENSSL), *how.split(), "-keyout", pem, "-out", crt], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(crt, pem)
+    return context, str(crt)
+
+
+@pytest.mark.parametrize("first", [[HEAD, b"ok" + OK], [CHUNKED + OK]], ids=["plain", "chunked"])
+def test_over_tls_what_comes_after_an_answer_ends_the_connection(tls: tuple[ssl.SSLContext, str], first: list[bytes]):
+    """The rest of a record lies in OpenSSL, where no look at the socket sees it."""
+    context, crt = tls
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for answer in (first, [OK[:-2] + b"me"]):
+            connection, _ = listener.accept()
+            secure = context.wrap_socket(connection, server_side=True)
+            secure.recv(65536)
+            for record in answer:
+                secure.sendall(record)
+                time.sleep(0.05)
+            served.append(secure)
+
+    served: list[ssl.SSLSocket] = []
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with contextlib.closing(WarmSession()) as session:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        assert [session.get(url, timeout=(5, 5), verify=crt).content for _ in range(2)] == [b"ok", b"me"]
+    thread.join()
+    for one in (*served, listener):
+        one.close()
+
+
+def test_over_tls_a_connection_is_kept_and_large_bodies_are_whole(tls: tuple[ssl.SSLContext, str]):
+    """A record of TLS holds 16 KB; what comes after the handshake (session tickets) is no answer."""
+    context, crt = tls
     listener, body = socket.create_server(("127.0.0.1", 0)), bytes(range(256)) * 2000
 
     def echo() -> None:
@@ -213,7 +314,7 @@ def test_over_tls_a_connection_is_kept_and_large_bodies_are_whole(tmp_path: Path
     thread.start()
     with contextlib.closing(WarmSession()) as session:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
-        answers = [session.put(url, data=body, timeout=(5, 5), verify=str(crt)).content for _ in range(3)]
+        answers = [session.put(url, data=body, timeout=(5, 5), verify=crt).content for _ in range(3)]
     thread.join()
     listener.close()
     assert answers == [body] * 3
