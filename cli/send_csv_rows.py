@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from functions.send.batch_request import MOST, parse_batch
+from functions.send.problems import Problems
 from shared.edge.http_event import Problem
 from shared.upstream.sites import SITES
 
@@ -103,7 +104,7 @@ def bad_rows(common: Mapping[str, Any], rows: Iterable[Row]) -> Iterator[BadRow]
 
 def _errors(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     try:
-        parse_batch(body, _LANGUAGES)
+        parse_batch(body, _LANGUAGES, Problems())
     except Problem as problem:
         return [(error["field"], error["problem"]) for error in problem.errors]
     return []

@@ -57,6 +57,7 @@ INVALID_BATCHES = [
     _second("to", name="one person twice", to="alice@example.com"),
     _second("to", name="one person twice, in another case", to="ALICE@example.COM"),
     _second("cc", "subject", name="members that each cannot have", cc=["a@b.example"], subject="x"),
+    _second("data. ", name="a variable without a name", data={" ": "x"}),
     _second("data", name="data a text", data='{"code": "1"}'),
     _second("data", name="data a list", data=["1"]),
     _second("data.code", name="a variable that is null", data={"code": None}),

@@ -88,6 +88,7 @@ WHAT = [
     _case("template id a text", "template.id", template={"id": "100091"}),
     _case("template data a list", "template.data", template={"id": 1, "data": ["1"]}),
     _case("HTML in a variable", "template.data.code", template={"id": 1, "data": {"code": "<b>1</b>"}}),
+    _data("a variable without a name", "recipients[0].data. ", data=[{" ": "x"}]),
     _data("data a list", "recipients[0].data", data=[["1"]]),
     _data("data a text", "recipients[0].data", data=['{"code": "1"}']),
     _data("a variable that is null", "recipients[0].data.code", data=[{"code": None}]),

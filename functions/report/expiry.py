@@ -4,8 +4,8 @@ The ledger is keyed by hash, so no listing shows its old keys first: it is walke
 as far as the time of each run goes. Running twice changes nothing; after a death the next run goes on before it. On its
 way it notes claims that nobody settled (dead_claims.py).
 
-A key of the ledger goes as a whole, when all its objects are old. No prefix of the deletions may bring an old answer
-back, leave a new one in doubt or let a mail out twice, so:
+A key of the ledger goes as a whole, when its last attempt is old; one that is in doubt, when that is ten times as old.
+No prefix of the deletions may bring an old answer back, leave a new one in doubt or let a mail out twice, so:
 
 * an ``expiring`` claim of ours, made only if absent, follows the last one: from then on requests are told to wait, for
   as long as this takes; half an hour, should the run die, which another run waits for as well: two that delete at
@@ -35,7 +35,7 @@ from shared.trail.layout import (
     used_tokens_prefix,
 )
 from shared.trail.lease import LONGEST_S, leased
-from shared.trail.ledger import EXPIRING, LONGEST_EXPIRING_S, is_left_over, newest_claim
+from shared.trail.ledger import EXPIRING, LONGEST_EXPIRING_S, entry_of, is_in_doubt, is_left_over, newest_claim
 from shared.trail.records import VERSION, day_of, encode_line, epoch, iso
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 
 SCOPE = "report/expiry"
 KEYS_LAST_S = 3 * DAY_S
-"""Seconds that an Idempotency-Key is remembered after its last use; 24 hours are promised."""
+"""Seconds that an Idempotency-Key is remembered from its last attempt on; 24 hours are promised."""
+DOUBTS_LAST_S = 30 * DAY_S
+"""The same for one of which nobody knows what came of it."""
 TOKENS_LAST_DAYS = 4
 """A SendCloud token is refused as stale after 72 hours, whoever remembers it."""
 COUNTS_LAST_DAYS = 40
@@ -171,6 +173,8 @@ def _close(store: Store, key: _Key, now: float) -> _Closed | None:
     generation, line = newest
     if line["state"] == EXPIRING and now - epoch(line["at"]) <= LONGEST_EXPIRING_S:
         return None  # somebody may be at it, and what we delete after them may be of the key's next life
+    if KEYS_LAST_S < now - epoch(line["at"]) <= DOUBTS_LAST_S and _is_in_doubt(store, key, newest, now):
+        return _left_over(store, first, others, now)
     generation += 1
     ours = {"v": VERSION, "at": iso(now), "state": EXPIRING, "body_sha256": "", "nonce": secrets.token_hex(8)}
     is_old = line["state"] == EXPIRING or now - epoch(line["at"]) > KEYS_LAST_S
@@ -181,6 +185,12 @@ def _close(store: Store, key: _Key, now: float) -> _Closed | None:
             outcomes = [each.key for each in key.objects if "/claim-" not in each.key]
             return _Closed(outcomes, [first], sorted(others))
     return _left_over(store, first, others, now)
+
+
+def _is_in_doubt(store: Store, key: _Key, newest: tuple[int, dict[str, Any]], now: float) -> bool:
+    """Whether nobody knows what came of a key: forgotten, it would be sent again by the next repeat."""
+    generation, line = newest
+    return line["state"] != EXPIRING and is_in_doubt(entry_of(store, key.sha256, generation, line), now=now)
 
 
 def _only_claim(store: Store, first: str) -> tuple[int, dict[str, Any]] | None:

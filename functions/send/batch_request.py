@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from functions.send import members
 from functions.send.addresses import is_address
 from functions.send.given import Given
-from functions.send.problems import Problems
 from functions.send.request import MEMBERS, Mail, read_mail
+from functions.send.sizes import check_sizes_of_many
 from shared.edge.guard_modes import ON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from functions.send.problems import Problems
 
 MOST = 100
 """Recipients of one batch: at SES's 20 a second they take five of the function's fifteen seconds."""
@@ -62,13 +64,17 @@ class Batch(NamedTuple):
 
 
 def parse_batch(
-    body: Mapping[str, Any], languages: Mapping[str, str], *, body_bytes: int = 0, sizes: str = ON
+    body: Mapping[str, Any],
+    languages: Mapping[str, str],
+    problems: Problems,
+    *,
+    body_bytes: int = 0,
+    sizes: str = ON,
 ) -> Batch:
-    """Return the batch that ``body`` asks for. ``languages body_bytes sizes``: as in ``parse_mail``.
+    """Return the batch that ``body`` asks for. ``languages problems body_bytes sizes``: as in ``parse_mail``.
 
     Raises Problem (400, or 413 for size alone) that names every problem at once, of everybody.
     """
-    problems = Problems()
     problems.add_unknown("", set(body) - MEMBERS - {"recipients"})
     for name, why in _NOT_FOR_MANY.items():
         if body.get(name) not in (None, "", []):
@@ -78,8 +84,10 @@ def parse_batch(
     mail = read_mail(Given(common, problems), languages, nobody, body_bytes=body_bytes, sizes=sizes)
     # What is wrong with the common metadata is said once, and not again for each who would get it.
     recipients = _recipients(body.get("recipients"), mail._replace(metadata={}) if problems else mail, problems)
+    data = [one.data if isinstance(one.data, dict) else {} for one in recipients]
+    warnings = check_sizes_of_many(mail, data, languages, body_bytes, sizes, problems)
     problems.check()
-    return Batch(mail, common, recipients)
+    return Batch(mail._replace(warnings=(*mail.warnings, *warnings)), common, recipients)
 
 
 def _recipients(value: Any, mail: Mail, problems: Problems) -> list[Recipient]:

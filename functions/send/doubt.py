@@ -5,6 +5,7 @@ What proves what is in shared/trail/evidence.py; the snapshot timer looks into t
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from functions.send import ledger
@@ -33,12 +34,13 @@ TIME_TO_ANSWER_S = 2.0
 _looked_at: dict[str, float] = {}
 
 
-def note(office: Office, attempt: Attempt, line: Mapping[str, Any]) -> None:
+def note(office: Office, attempt: Attempt, line: Mapping[str, Any], *, has_key: bool = True) -> None:
     """Note for the timer that the outcome is unknown. A failure is logged: whoever asks for the key notes it again."""
     from shared.trail.resolution import note_doubt  # noqa: PLC0415 - rare, and every cold start would pay
 
     try:
-        note_doubt(office.briefly(), attempt, line, utc_offset_s=office.settings.utc_offset_s)
+        offset_s = office.settings.utc_offset_s
+        note_doubt(office.briefly(), attempt, line, utc_offset_s=offset_s, has_key=has_key)
     except StoreError as error:
         log("ERROR", "doubt not noted", key_sha256=attempt.key_sha256, code=error.code)
 
@@ -56,7 +58,7 @@ def look_into(office: Office, key_sha256: str, entry: ledger.Entry, line: Mappin
         or not _is_due(office.settings.world + key_sha256, now)
     ):
         return False
-    from shared.trail.inquiry import LookedTooFarError  # noqa: PLC0415 - as above
+    from shared.trail.inquiry_limits import LookedTooFarError  # noqa: PLC0415 - as above
     from shared.trail.resolution import resolve_one  # noqa: PLC0415 - as above
 
     try:
@@ -71,7 +73,8 @@ def look_into(office: Office, key_sha256: str, entry: ledger.Entry, line: Mappin
 def retry_after_s(entry: ledger.Entry, now: float) -> int:
     """Return the seconds after which more may be known: of a mail that is out soon, of one that is not later."""
     age_s = now - epoch(entry.claim["at"])
-    return round(next((at - age_s for at in (LOOK_AFTER_S, ASK_AFTER_S, NOT_ACCEPTED_AFTER_S) if age_s < at), 900))
+    after_s = next((at - age_s for at in (LOOK_AFTER_S, ASK_AFTER_S, NOT_ACCEPTED_AFTER_S) if age_s < at), 900)
+    return math.ceil(after_s)
 
 
 def _is_due(key_sha256: str, now: float) -> bool:

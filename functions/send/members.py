@@ -105,7 +105,7 @@ def variables(given: Given, field: str, value: Any) -> dict[str, str]:
         return {}
     for name, item in value.items():
         if not name.strip():
-            given.problems.add(f"template.data.{name[:60]}", "a variable needs a name")
+            given.problems.add(f"{field}.{name[:60]}", "a variable needs a name")
         if isinstance(item, bool) or not isinstance(item, str | int | float):
             given.problems.add(f"{field}.{name[:60]}", "must be a string or a number")
         elif _HTML.search(str(item)):

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from functions.send import members
 from functions.send.attachments import Attachment, parse_attachments
 from functions.send.given import Given
-from functions.send.problems import Problems
 from functions.send.sizes import check_sizes
 from shared.edge.guard_modes import ON
 from shared.edge.http_event import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from functions.send.problems import Problems
 
 
 class Recipient(NamedTuple):
@@ -80,13 +81,20 @@ def parse_body(body: bytes) -> dict[str, Any]:
     return value
 
 
-def parse_mail(body: Mapping[str, Any], languages: Mapping[str, str], *, body_bytes: int = 0, sizes: str = ON) -> Mail:
+def parse_mail(
+    body: Mapping[str, Any],
+    languages: Mapping[str, str],
+    problems: Problems,
+    *,
+    body_bytes: int = 0,
+    sizes: str = ON,
+) -> Mail:
     """Return the mail that ``body`` asks for. ``languages``: the unsubscribe languages of the account's site.
 
-    ``body_bytes``: its length as it came; ``sizes``: ``on``, ``warn`` or ``off``, what is done where that is too much.
+    ``problems``: what is wrong with the request besides, to be told with the rest; ``body_bytes``: its length as it
+    came; ``sizes``: ``on``, ``warn`` or ``off``, what is done where that is too much.
     Raises Problem (400, or 413 for size alone) that names every problem at once.
     """
-    problems = Problems()
     problems.add_unknown("", set(body) - MEMBERS)
     given = Given(body, problems)
     mail = read_mail(given, languages, members.recipients(given), body_bytes=body_bytes, sizes=sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.send import doubt, ledger
+from functions.send.problems import Problems
 from functions.send.request import parse_body, parse_mail
 from functions.send.service import send_mail
 from shared.edge.http_event import Problem
@@ -25,7 +26,7 @@ def answer_request(request: HttpRequest, office: Office) -> Answer:
     if (rest := _tasks_path(request)) is not None:
         from functions.send.bulk.routes import answer_tasks  # noqa: PLC0415 - rare, and every cold start would pay
 
-        return answer_tasks(request, rest, _idempotency_key(request), office)
+        return answer_tasks(request, rest, *_idempotency_key(request), office)
     # A Function URL of its own, or a CLB rule without X-Uri, leaves no path to go by.
     rest = request.segments_after("send") if request.path.strip("/") else []
     if rest is None:
@@ -46,9 +47,9 @@ def _tasks_path(request: HttpRequest) -> list[str] | None:
 
 
 def _send_one(request: HttpRequest, office: Office) -> Answer:
-    key = _idempotency_key(request)
-    body = parse_body(request.body)
-    mail = parse_mail(body, _languages(office), body_bytes=len(request.body), sizes=office.settings.guard.size)
+    key, problems = _idempotency_key(request)
+    body, size_bytes = parse_body(request.body), len(request.body)
+    mail = parse_mail(body, _languages(office), problems, body_bytes=size_bytes, sizes=office.settings.guard.size)
     return 202, send_mail(office, mail, body, key)
 
 
@@ -57,9 +58,9 @@ def _send_many(request: HttpRequest, office: Office) -> Answer:
     from functions.send.batch_answer import answer_of  # noqa: PLC0415 - as above
     from functions.send.batch_request import parse_batch  # noqa: PLC0415 - as above
 
-    key = _idempotency_key(request)
+    key, problems = _idempotency_key(request)
     body, size_bytes = parse_body(request.body), len(request.body)
-    batch = parse_batch(body, _languages(office), body_bytes=size_bytes, sizes=office.settings.guard.size)
+    batch = parse_batch(body, _languages(office), problems, body_bytes=size_bytes, sizes=office.settings.guard.size)
     results = send_batch(office, batch, key, size_bytes=size_bytes)
     return answer_of(results, has_key=bool(key), request_id=request.request_id)
 
@@ -69,12 +70,13 @@ def _languages(office: Office) -> Mapping[str, str]:
     return SITES[office.settings.ses.site].unsubscribe
 
 
-def _idempotency_key(request: HttpRequest) -> str:
-    """Return the key of a request, empty when it has none. Raises Problem (400)."""
-    key = request.headers.get("idempotency-key", "").strip()
-    if key and not ledger.KEY.fullmatch(key):
-        raise Problem(400, "invalid_request", f"Idempotency-Key: {ledger.KEY_RULE}")
-    return key
+def _idempotency_key(request: HttpRequest) -> tuple[str, Problems]:
+    """Return the key of a request, empty when it has none, and the problem with it, for those of the body to follow."""
+    given, problems = request.headers.get("idempotency-key"), Problems()
+    key = (given or "").strip()
+    if given is not None and not ledger.KEY.fullmatch(key):  # a blank one is a variable that nobody has set
+        problems.add("Idempotency-Key", ledger.KEY_RULE)
+    return key, problems
 
 
 def _look_up(key: str, office: Office) -> Answer:

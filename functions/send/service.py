@@ -13,6 +13,7 @@ from functions.send.refusals import kept, told_again
 from functions.send.submit import Marks, submit
 from shared.edge.http_event import Problem
 from shared.edge.log import log
+from shared.trail.evidence import Attempt
 from shared.trail.layout import send_key
 from shared.trail.records import VERSION, content_hash, day_of, encode_line, iso
 from shared.trail.store import StoreError
@@ -45,7 +46,7 @@ def send_mail(office: Office, mail: Mail, body: Mapping[str, Any], key: str) -> 
         return _answer_again(entry, body, office.clock())
     with admission:
         if key_sha256 is None:
-            answer = _send(office, mail, Marks(secrets.token_hex(16)), admission)
+            answer = _send_once(office, mail, admission)
         else:
             claim = _take_claim(office, mail, body, key_sha256)
             if isinstance(claim, ledger.Entry):
@@ -87,6 +88,19 @@ def _take_claim(office: Office, mail: Mail, body: Mapping[str, Any], key_sha256:
     if isinstance(claim, ledger.Claim):
         return claim
     return take() if _may_settle(office, mail, claim, content_hash(body), key_sha256) else claim
+
+
+def _send_once(office: Office, mail: Mail, admission: Admission) -> dict[str, Any]:
+    """Send without a key. Should nobody hear of it, that is noted: its rows must not be taken for another mail's."""
+    reference, at = secrets.token_hex(16), office.clock()
+    try:
+        return _send(office, mail, Marks(reference), admission)
+    except Problem as problem:
+        if problem.extra.get("outcome") == UNKNOWN:
+            sender, people = bare_address(mail.sender), tuple(mail.recipients)
+            attempt = Attempt(ledger.key_hash(f"no key {reference}"), 0, at, reference, "", sender, people)
+            doubt.note(office, attempt, _line(mail, None), has_key=False)
+        raise
 
 
 def _send_claimed(office: Office, mail: Mail, claim: ledger.Claim, admission: Admission) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from functions.snapshot.pace import GaveUpError
 from shared.edge.log import log
 from shared.trail.inquiry import Desk as Inquiry
-from shared.trail.inquiry import LookedTooFarError
+from shared.trail.inquiry_limits import LookedTooFarError
 from shared.trail.resolution import resolve_all
 from shared.trail.store import StoreError
 from shared.upstream.errors import UpstreamError

@@ -4,10 +4,12 @@
    of this claim alone.
 2. A status row has neither. It proves that the mail was **sent** when it cannot be another one's: of the same sender,
    to each of the recipients, requested within two minutes of the attempt; of a message that no line in ``sends/`` names
-   and no event gives to somebody else; the only one of its kind; and when no other attempt to one of these people is in
-   doubt at that time.
+   and no event gives to somebody else or to a bulk task; the only one of its kind; when no other attempt to one of
+   these people is in doubt at that time, and no bulk task of that sender may have been at work.
 3. **Not accepted**: half an hour later, no such row in a window that is wider than clocks can differ and functions can
    live, and no event.
+
+Rows count for two days: for so long it is noted what else was in doubt.
 
 Anything else proves nothing: two rows that may be the mail's, one that is a little early. It stays uncertain.
 """
@@ -32,6 +34,8 @@ NEAR_S = (60, 120)
 """Seconds before and after the claim in which SES has the request of a row that proves something."""
 WINDOW_S = (300, LONGEST_LIFE_S + 300)
 """The same for a row that forbids to say "not accepted": SES takes no signature of a clock that is 300 s off."""
+ROWS_PROVE_FOR_S = 2 * 86400 - 3600
+"""Seconds for which a row proves something: what else was in doubt at that time is noted for two days."""
 BY_EVENT, BY_STATUS = "event", "status"
 _OUR_MESSAGE_ID = re.compile(r"mt\.[0-9a-f]{32}@.+")
 
@@ -98,11 +102,14 @@ class Sightings:
     def __init__(self, attempts: Iterable[Attempt], message_ids: Collection[str]) -> None:
         self._wanted = {mark for attempt in attempts for mark in _marks(attempt.reference, attempt.smtp_message_id)}
         self._message_ids = message_ids
+        self._of_tasks: set[str] = set()
         self._marks: defaultdict[str, set[str]] = defaultdict(set)  # SES's message id -> whose its events say it is
         self._bearers: defaultdict[str, set[str]] = defaultdict(set)  # the other way round
 
-    def add(self, message_id: str, reference: str, smtp_message_id: str) -> None:
-        """Take an event in. ``reference``: of a verified token, or empty."""
+    def add(self, message_id: str, reference: str, smtp_message_id: str, *, is_of_task: bool = False) -> None:
+        """Take an event in. ``reference``: of a verified token, or empty; ``is_of_task``: it names a bulk task."""
+        if is_of_task and message_id in self._message_ids:
+            self._of_tasks.add(message_id)
         marks = _marks(reference, smtp_message_id)
         if marks and (message_id in self._message_ids or not marks.isdisjoint(self._wanted)):
             self._marks[message_id] |= marks
@@ -118,9 +125,11 @@ class Sightings:
         return bool(self.bearing(_proofs(attempt)))
 
     def is_anothers(self, message_id: str, attempt: Attempt) -> bool:
-        """Whether an event of this message bears a mark that only another attempt can have made."""
+        """Whether an event of this message names a task, or bears a mark that only another attempt can have made."""
         ours = _proofs(attempt)
-        return any(_is_of_one(mark) and mark not in ours for mark in self._marks.get(message_id, ()))
+        return message_id in self._of_tasks or any(
+            _is_of_one(mark) and mark not in ours for mark in self._marks.get(message_id, ())
+        )
 
 
 class Question(NamedTuple):
@@ -128,6 +137,7 @@ class Question(NamedTuple):
 
     ``rows``: all that SES has for its recipients and days, None when nobody could ask. ``owner_of``: message id -> the
     hash of the key under which a line in ``sends/`` has it, empty when that had no key, None when there is no line.
+    ``may_be_a_tasks``: whether a bulk task of the same sender may have written at that time.
     """
 
     attempt: Attempt
@@ -135,6 +145,7 @@ class Question(NamedTuple):
     rows: Collection[Row] | None
     has_rivals: bool
     owner_of: Callable[[str], str | None]
+    may_be_a_tasks: Callable[[], bool]
 
     def is_free(self, message_id: str) -> bool:
         """Whether nothing says that a message is another mail's."""
@@ -159,11 +170,13 @@ def _judge_rows(question: Question, rows: Collection[Row], now: float) -> Verdic
     # The line of a send can be there without its outcome: what is written second was written.
     if own := [message_id for message_id in possible if question.owner_of(message_id) == attempt.key_sha256]:
         return Verdict(SENT, BY_STATUS, own[0])
+    if now - attempt.at > ROWS_PROVE_FOR_S:
+        return None
     free = list(filter(question.is_free, possible))
     if not free:
         return Verdict(REFUSED, BY_STATUS) if now - attempt.at >= NOT_ACCEPTED_AFTER_S else None
     is_certain = len(free) == 1 and not question.has_rivals and _covers(rows, free[0], attempt)
-    return Verdict(SENT, BY_STATUS, free[0]) if is_certain else None
+    return Verdict(SENT, BY_STATUS, free[0]) if is_certain and not question.may_be_a_tasks() else None
 
 
 def _covers(rows: Iterable[Row], message_id: str, attempt: Attempt) -> bool:

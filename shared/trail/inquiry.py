@@ -6,12 +6,13 @@ hours that matter, and only what was written after the attempt.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared.trail.bulk_mail import BulkMail
 from shared.trail.evidence import ASK_AFTER_S, Attempt, Question, Row, Sightings, Verdict, judge
+from shared.trail.inquiry_limits import LookedTooFarError, no_more_than
 from shared.trail.layout import events_prefix, send_key
 from shared.trail.records import day_and_hour, day_of, epoch, plausible_epoch
 
@@ -22,18 +23,12 @@ if TYPE_CHECKING:
 
     _Asked = dict[tuple[str, str], "list[Row] | None"]
 
-T = TypeVar("T")
-
 EVENTS_S = 7200
 """Seconds after an attempt whose events are looked at: of a mail that was accepted, the first come within minutes."""
 CLOCKS_S = 300
 """What clocks may differ, so that what follows an attempt may be dated before it."""
 _PAGE_ROWS, _MOST_PAGES = 100, 10
 _TOKEN_HEADER = "x-tencentcloudses-cb-custom"  # noqa: S105 - a header's name
-
-
-class LookedTooFarError(Exception):
-    """There is more to look at than this caller has time for; the timer has it."""
 
 
 class Desk(NamedTuple):
@@ -53,16 +48,6 @@ class Desk(NamedTuple):
     most_people: int = 1000
 
 
-def no_more_than(most: int | None, found: Iterable[T]) -> Iterable[T]:
-    """Return what was found. Raises LookedTooFarError, before anything is read, where that is more than ``most``."""
-    if most is None:
-        return found
-    some = list(itertools.islice(found, most + 1))
-    if len(some) > most:
-        raise LookedTooFarError
-    return some
-
-
 def look_into(desk: Desk, attempts: Sequence[Attempt], others: Iterable[Attempt]) -> list[Verdict | None]:
     """Return what is proven of each attempt. ``others``: attempts in doubt, these among them or not.
 
@@ -71,6 +56,7 @@ def look_into(desk: Desk, attempts: Sequence[Attempt], others: Iterable[Attempt]
     if not attempts:
         return []
     asked: _Asked = {}
+    tasks = BulkMail(desk.store, desk.most)
     half_s = desk.time_left_s() / 2  # the other half is for the events; who was not asked for has the next run
     hurried = desk._replace(time_left_s=lambda: desk.time_left_s() - half_s)
     rows = [_ask(hurried, attempt, asked) for attempt in attempts]
@@ -78,7 +64,8 @@ def look_into(desk: Desk, attempts: Sequence[Attempt], others: Iterable[Attempt]
     for event in _iter_events(desk, attempts):
         raw = {str(name).lower(): value for name, value in event["raw"].items()}
         reference = desk.read_reference(str(raw.get(_TOKEN_HEADER) or "")) if event.get("verified") else ""
-        seen.add(event["message_id"], reference, str(raw.get("messageid") or ""))
+        marks = (reference, str(raw.get("messageid") or ""))
+        seen.add(event["message_id"], *marks, is_of_task=event.get("task_id") not in (None, "", "0"))
     rivals: defaultdict[str, list[Attempt]] = defaultdict(list)  # by recipient
     for other in others:
         for recipient in () if seen.is_proven(other) else other.recipients:
@@ -91,6 +78,7 @@ def look_into(desk: Desk, attempts: Sequence[Attempt], others: Iterable[Attempt]
                 found,
                 any(attempt.is_rival_of(other) for to in attempt.recipients for other in rivals[to.lower()]),
                 lambda message_id, attempt=attempt: owner_of(desk, message_id, attempt),  # type: ignore[misc]
+                lambda attempt=attempt: tasks.may_have_written(attempt.sender, attempt.at),  # type: ignore[misc]
             ),
             now=desk.now,
         )

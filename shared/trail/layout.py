@@ -203,7 +203,7 @@ def task_over_key(key_sha256: str, life: str) -> str:
 
 def sent_task_key(task_id: str) -> str:
     """Return the key of what is known of a batch task that we made; created only if absent."""
-    return f"state/send/tasks/{_name(task_id)}.json"
+    return f"{SENT_TASKS_PREFIX}{_name(task_id)}.json"
 
 
 def report_key(day: str, extension: str) -> str:
@@ -293,4 +293,5 @@ APPLIED_PREFIX = "state/report/suppression/"
 LEDGER_PREFIX = "ledger/send/"
 TASKS_LEDGER_PREFIX = "ledger/tasks/"
 UNCERTAIN_PREFIX = "state/send/uncertain/"
+SENT_TASKS_PREFIX = "state/send/tasks/"
 UNCERTAIN_TASKS_PREFIX = "state/send/uncertain-tasks/"

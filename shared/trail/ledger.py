@@ -74,6 +74,11 @@ def look_up(store: Store, key_sha256: str) -> Entry | None:
     if newest is None:
         return None
     generation, line = newest
+    return entry_of(store, key_sha256, generation, line)
+
+
+def entry_of(store: Store, key_sha256: str, generation: int, line: dict[str, Any]) -> Entry:
+    """Return what came of a claim, whose line is known. Raises StoreError."""
     if line["state"] == EXPIRING:
         return Entry(generation, EXPIRING, line, {})
     outcome = json.loads(store.get(outcome_key(key_sha256, generation)) or b"{}")

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.trail.evidence import Attempt, Verdict, attempt_of
-from shared.trail.inquiry import look_into, no_more_than, owner_of
+from shared.trail.inquiry import look_into, owner_of
+from shared.trail.inquiry_limits import no_more_than
 from shared.trail.layout import UNCERTAIN_PREFIX, resolved_key, send_key, uncertain_key
 from shared.trail.ledger import REFUSED, SENT, Entry, is_in_doubt, look_up
 from shared.trail.records import VERSION, day_of, encode_line, epoch, iso
@@ -32,17 +33,24 @@ _READERS = 16
 
 
 class Doubt(NamedTuple):
-    """An attempt in doubt. ``key``: of its note; ``send``: its line for ``sends/``, without what SES said."""
+    """An attempt in doubt. ``key``: of its note; ``send``: its line for ``sends/``, without what SES said.
+
+    ``has_key``: whether it can be settled; one without is there because its rows may be taken for another mail's.
+    """
 
     key: str
     attempt: Attempt
     send: dict[str, Any]
+    has_key: bool = True
 
 
-def note_doubt(store: Store, attempt: Attempt, send: Mapping[str, Any] | None, *, utc_offset_s: int) -> None:
+def note_doubt(
+    store: Store, attempt: Attempt, send: Mapping[str, Any] | None, *, utc_offset_s: int, has_key: bool = True
+) -> None:
     """Note that nobody knows what came of an attempt. Raises StoreError. What was noted first stays."""
     told = {"sender": attempt.sender, "recipients": attempt.recipients, "template_id": None, "subject": ""}
     line = {"v": VERSION, **attempt._asdict(), "at": iso(attempt.at), "send": {**told, "metadata": {}, **(send or {})}}
+    line |= {} if has_key else {"has_key": False}
     key = uncertain_key(day_of(attempt.at, utc_offset_s), attempt.key_sha256, attempt.generation)
     store.put_once(key, encode_line(line), content_type="application/json")
 
@@ -82,6 +90,8 @@ def resolve_all(desk: Desk) -> dict[str, int]:
 
 
 def _is_over(doubt: Doubt, entry: Entry | None, now: float) -> bool:
+    if not doubt.has_key:
+        return now - doubt.attempt.at > GIVE_UP_AFTER_S
     if entry is None or entry.generation != doubt.attempt.generation or now - doubt.attempt.at > GIVE_UP_AFTER_S:
         return True
     return entry.state in (SENT, REFUSED)
@@ -143,7 +153,7 @@ def _read_notes(desk: Desk, days: Iterable[str]) -> Iterator[Doubt]:
             try:
                 note = json.loads(body)
                 attempt = attempt_of(note["key_sha256"], note["generation"], note, epoch(note["at"]))
-                doubt = Doubt(entry.key, attempt, note["send"])
+                doubt = Doubt(entry.key, attempt, note["send"], note.get("has_key", True))
             except (ValueError, KeyError, TypeError):  # somebody's own file must not stop the others' being looked into
                 continue
             yield doubt

@@ -1,11 +1,8 @@
 """Bulk tasks that nobody heard of: whether SES has them, by ListSendTasks; noted, looked into, and settled when proven.
 
-A list that was made for one task is nobody else's: a task to it is that task. A list that others may use proves less: a
-task to it is ours when it says the same, was made at that time, is the only one of its kind, and no other key has it.
-What is in doubt and cannot be proven stays so.
-
-A note lies under ``state/send/uncertain-tasks/`` from the moment of doubt on, so that nobody has to list the ledger; it
-goes when the outcome is written, or when nobody looks any more.
+What proves what is in task_evidence.py. A note lies under ``state/send/uncertain-tasks/`` from before SES is called, so
+that nobody has to list the ledger, whoever dies, and whoever is in doubt at the same time is seen; the timer takes it
+away when the outcome is written, or when nobody looks any more.
 """
 
 from __future__ import annotations
@@ -14,14 +11,14 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.trail.evidence import NEAR_S, NOT_ACCEPTED_AFTER_S, WINDOW_S
 from shared.trail.layout import UNCERTAIN_TASKS_PREFIX, sent_task_key, uncertain_task_key
-from shared.trail.ledger import CLAIMED, REFUSED, SENT, UNCERTAIN
-from shared.trail.records import VERSION, content_hash, encode_line, iso, local_time_epoch
+from shared.trail.ledger import CLAIMED, LONGEST_LIFE_S, REFUSED, SENT, UNCERTAIN
+from shared.trail.records import VERSION, encode_line, epoch, iso
+from shared.trail.task_evidence import Seen, first_task_id, is_absent, is_certain, is_rival, possible_tasks
 from shared.trail.task_ledger import SEND, Attempt, Life, find, read, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from shared.trail.store import Store
 
@@ -30,8 +27,6 @@ LOOK_AFTER_S = 30
 GIVE_UP_AFTER_S = 2 * 86400
 """Seconds after which the timer looks no more; whoever asks for the key still has it looked into."""
 _PAGE_ROWS, _MOST_PAGES = 100, 10
-_ZONES_S = 16 * 3600
-"""What zones can differ: in which one CreateTime is, nobody says. It may make a doubt last, never end one wrongly."""
 
 
 class Desk(NamedTuple):
@@ -47,37 +42,37 @@ class Desk(NamedTuple):
     time_left_s: Callable[[], float]
 
 
-class Seen(NamedTuple):
-    """Tasks to a list. ``is_all``: whether SES told of all of them."""
-
-    rows: list[dict[str, Any]]
-    is_all: bool
-
-
 def is_open(attempt: Attempt, now: float) -> bool:
     """Whether nobody knows what came of an attempt to send, nor is likely to be told by who made it."""
     return attempt.state == UNCERTAIN or (attempt.state == CLAIMED and now - attempt.at >= LOOK_AFTER_S)
 
 
 def note_doubt(store: Store, life: Life, attempt: Attempt) -> None:
-    """Note for the timer that nobody knows what came of an attempt. Raises StoreError. What was noted first stays."""
+    """Note that nobody may learn what comes of an attempt. Raises StoreError. What was noted first stays."""
     line = {"v": VERSION, "at": iso(attempt.at), "key_sha256": life.key_sha256, "life": life.life}
+    line |= {"attempt": attempt.number, "receiver_id": attempt.claim["receiver_id"], "told": attempt.claim["told"]}
     key = uncertain_task_key(life.key_sha256, life.life, attempt.number)
-    store.put_once(key, encode_line({**line, "attempt": attempt.number}), content_type="application/json")
+    store.put_once(key, encode_line(line), content_type="application/json")
 
 
 def resolve_all(desk: Desk) -> dict[str, int]:
     """Look into every task that was noted, and count what came of it. Raises StoreError; the next run goes on."""
     counts = Counter(sent=0, not_accepted=0, uncertain=0, over=0)
-    for entry, body in desk.store.read_many(desk.store.iterate(UNCERTAIN_TASKS_PREFIX)):
-        note = _note_in(body)
-        if note is None:
-            continue
+    for key, note in list(_iter_notes(desk.store)):
         outcome = _settle(desk, note)
+        if outcome == "settled":  # by who made it: nearly every one
+            desk.store.delete(key)
+            continue
         counts[outcome] += 1
         if outcome != "uncertain":
-            desk.store.delete(entry.key)
+            desk.store.delete(key)
     return dict(counts)
+
+
+def _iter_notes(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
+    for entry, body in store.read_many(store.iterate(UNCERTAIN_TASKS_PREFIX)):
+        if (note := _note_in(body)) is not None:
+            yield entry.key, note
 
 
 def _note_in(body: bytes | None) -> dict[str, Any] | None:
@@ -86,17 +81,24 @@ def _note_in(body: bytes | None) -> dict[str, Any] | None:
         note = json.loads(body or b"null")
     except ValueError:
         return None
-    return note if isinstance(note, dict) and note.keys() >= {"key_sha256", "life", "attempt"} else None
+    return note if isinstance(note, dict) and note.keys() >= {"at", "key_sha256", "life", "attempt"} else None
 
 
 def _settle(desk: Desk, note: Mapping[str, Any]) -> str:
     """Look into one task; return what came of it. Without time left it stays as it is."""
+    now = desk.clock()
     life = find(desk.store, note["key_sha256"])
     attempt = read(desk.store, life, SEND) if life is not None and life.life == note["life"] else None
-    if life is None or attempt is None or attempt.number != note["attempt"]:
-        return "over"  # its key was forgotten, or it was proven that SES never had it, and it is tried again
-    now = desk.clock()
-    if attempt.state not in (CLAIMED, UNCERTAIN) or now - attempt.at > GIVE_UP_AFTER_S:
+    if life is None or attempt is None or attempt.number < note["attempt"]:
+        # Its claim is being made, or never was; or its key was forgotten.
+        return "uncertain" if life is not None and now - epoch(note["at"]) <= LONGEST_LIFE_S else "over"
+    if attempt.number > note["attempt"]:
+        return "over"  # it was proven that SES never had it, and it is tried again
+    if attempt.state == SENT:  # whoever made it may have failed to say whose the task is
+        note_sent(desk.store, life, str(attempt.answer["task_id"]), attempt.claim["told"], at=attempt.at)
+    if attempt.state not in (CLAIMED, UNCERTAIN):
+        return "settled"
+    if now - attempt.at > GIVE_UP_AFTER_S:
         return "over"
     if desk.time_left_s() <= 0 or not is_open(attempt, now) or not look_into(desk, life, attempt):
         return "uncertain"
@@ -108,12 +110,12 @@ def look_into(desk: Desk, life: Life, attempt: Attempt) -> bool:
     """Look into an attempt that is in doubt; whether something was proven and is written. Raises StoreError."""
     seen = tasks_of(desk, attempt.claim["receiver_id"])
     now = desk.clock()
-    task_id, is_absent = _judge(desk, life, attempt, seen)
+    task_id, is_nowhere = _judge(desk, life, attempt, seen)
     if task_id is not None:
         answer = {**attempt.claim["answer"], "task_id": task_id, "resolved_by": "task"}
         resolve(desk.store, life, attempt, SENT, answer, at=now)
         return True
-    if not is_absent or now - attempt.at < NOT_ACCEPTED_AFTER_S:
+    if not is_nowhere:
         return False
     detail = "SES never had this task: half an hour later it is not among those of its list"
     refused = {"status": 409, "code": "not_accepted", "detail": detail, "retry_safe": True, "errors": None}
@@ -139,11 +141,6 @@ def tasks_of(desk: Desk, receiver_id: int) -> Seen:
     return Seen([row for row in rows if row.get("TaskId") and str(row.get("ReceiverId")) == str(receiver_id)], is_all)
 
 
-def first_task_id(seen: Seen) -> str | None:
-    """Return the id of the first task to a list, or None. A later one is a person's, who used our list again."""
-    return min((str(row["TaskId"]) for row in seen.rows), key=lambda task_id: (len(task_id), task_id), default=None)
-
-
 def note_sent(store: Store, life: Life, task_id: str, told: Mapping[str, Any], *, at: float) -> bool:
     """Note whose a task is; False when it is another key's. Raises StoreError."""
     key = sent_task_key(task_id)
@@ -158,55 +155,38 @@ def _is_of(body: bytes | None, life: Life) -> bool:
 
 
 def _judge(desk: Desk, life: Life, attempt: Attempt, seen: Seen) -> tuple[str | None, bool]:
-    """Return the id of the task that is this attempt's, or None; and whether there is none that may be."""
-    told = attempt.claim["told"]
+    """Return the id of the task that is this attempt's, or None; and whether it is proven that there is none."""
+    told, now = attempt.claim["told"], desk.clock()
     if not attempt.claim["is_shared"]:
         task_id = first_task_id(seen)
         if task_id is not None:
-            note_sent(desk.store, life, task_id, told, at=desk.clock())
-        return task_id, seen.is_all and task_id is None
-    utc_offset_s = desk.utc_offset_s
-    possible = [row for row in seen.rows if _is_within(row, attempt, utc_offset_s, WINDOW_S, _ZONES_S)]
+            note_sent(desk.store, life, task_id, told, at=now)
+        return task_id, is_absent(seen, seen.rows, attempt, now=now)
+    possible = possible_tasks(seen, attempt, desk.utc_offset_s)
     possible = [row for row in possible if _is_free(desk, life, str(row["TaskId"]))]
-    if seen.is_all and len(possible) == 1 and _is_alike(possible[0], told):
+    if seen.is_all and len(possible) == 1 and is_certain(possible[0], attempt, desk.utc_offset_s, now=now):
         task_id = str(possible[0]["TaskId"])
-        if _is_within(possible[0], attempt, utc_offset_s, NEAR_S) and note_sent(
-            desk.store, life, task_id, told, at=desk.clock()
-        ):
+        is_ours = not _has_rivals(desk, life, attempt, task_id)
+        if is_ours and note_sent(desk.store, life, task_id, told, at=now):
             return task_id, False
-    return None, seen.is_all and not possible
+    return None, is_absent(seen, possible, attempt, now=now)
+
+
+def _has_rivals(desk: Desk, life: Life, attempt: Attempt, task_id: str) -> bool:
+    """Whether a task may be that of another key, which said the same at that time."""
+    for _, note in _iter_notes(desk.store):
+        if (note["key_sha256"], note["life"]) == (life.key_sha256, life.life) or not is_rival(note, attempt):
+            continue
+        other_life = find(desk.store, note["key_sha256"])
+        is_same_life = other_life is not None and other_life.life == note["life"]
+        other = read(desk.store, other_life, SEND) if other_life is not None and is_same_life else None
+        if other is None or other.number != note["attempt"]:
+            continue
+        if other.state in (CLAIMED, UNCERTAIN) or str(other.answer.get("task_id")) == task_id:
+            return True
+    return False
 
 
 def _is_free(desk: Desk, life: Life, task_id: str) -> bool:
     body = desk.store.get(sent_task_key(task_id))
     return body is None or _is_of(body, life)
-
-
-def _is_alike(row: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
-    """Whether a task says the same to its list; where it has other variables, it is another key's."""
-    template = row.get("Template")
-    if not isinstance(template, dict):
-        return False
-    said = (row.get("Subject"), template.get("TemplateID"), _hash_of(template.get("TemplateData")), row.get("TaskType"))
-    return said == (told["subject"], told["template_id"], told["data_sha256"], told["task_type"])
-
-
-def _hash_of(template_data: object) -> str | None:
-    try:
-        return content_hash(json.loads(str(template_data or "{}")))
-    except ValueError:
-        return None
-
-
-def _is_within(
-    row: Mapping[str, Any], attempt: Attempt, utc_offset_s: int, window_s: tuple[int, int], zones_s: int = 0
-) -> bool:
-    """Whether a task was made so many seconds before the attempt or after it. ``zones_s``: what its zone may be off by.
-
-    With ``zones_s``, a time that cannot be read may be any.
-    """
-    try:
-        made_s = local_time_epoch(str(row.get("CreateTime")), utc_offset_s)
-    except ValueError:
-        return bool(zones_s)
-    return attempt.at - window_s[0] - zones_s <= made_s <= attempt.at + window_s[1] + zones_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from tests.event_files import load_event
 from tests.handlers import VALID, ask, bucket, context, http_event, send, send_batch
 from tests.invalid_batches import INVALID_BATCHES
 from tests.invalid_sends import INVALID_SENDS, Case
+from tests.task_making import TASK
 
 if TYPE_CHECKING:
     from localcloud import LocalCloud
@@ -173,8 +175,63 @@ def test_a_body_that_is_not_the_base64_it_claims_to_be(calls: list[str]) -> None
     assert calls == []
 
 
-def test_a_key_of_over_256_characters_is_refused(calls: list[str]) -> None:
-    assert send(VALID, key="k" * 257).status == 400
+@pytest.mark.parametrize("key", ["k" * 257, " ", "a//b", "/a", "中"], ids=["long", "blank", "slashes", "slash", "wide"])
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        ("/send", {**VALID, "to": ["nope"]}, {"to[0]"}),
+        ("/send/batch", batch_of([person("no one")]), {"recipients[0].to"}),
+        ("/tasks", {**TASK, "recipients": ["nope"]}, {"recipients[0]"}),
+    ],
+)
+def test_a_key_that_is_none_is_named_with_what_else_is_wrong(
+    calls: list[str], key: str, path: str, body: dict[str, Any], fields: set[str]
+) -> None:
+    """A blank one, too: it is a variable that nobody has set, and the mail would go out twice."""
+    answer = send(body, key=key, path=path)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert {error["field"] for error in answer.body["errors"]} == {"Idempotency-Key", *fields}
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/send", {**VALID, "to": [0] * 150_000}, "to"),
+        ("/send", {**VALID, "template": {"id": 1, "data": dict.fromkeys(map(str, range(90_000)))}}, "template"),
+        ("/send", {**VALID, **dict.fromkeys(map(str, range(90_000)))}, ""),
+        ("/send", {**VALID, "headers": {f"a b{number}": "" for number in range(90_000)}}, "headers"),
+        ("/tasks", {**TASK, **dict.fromkeys(map(str, range(90_000)))}, ""),
+    ],
+    ids=["recipients", "variables", "members", "headers", "members of a task"],
+)
+def test_of_very_many_problems_the_first_are_named_and_the_others_counted(
+    calls: list[str], path: str, body: dict[str, Any], field: str
+) -> None:
+    """An answer of over 6 MB would be none: SCF lets none out."""
+    answer = send(body, key="k", path=path)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    last = answer.body["errors"][-1]
+    assert (last["field"], " more " in last["problem"]) == (field, True)
+    assert len(json.dumps(answer.body)) < 1_000_000
+    assert calls == []
+
+
+def test_a_batch_in_which_one_mail_alone_is_too_large_asks_nobody(calls: list[str]) -> None:
+    """What is theirs counts: a quote takes four bytes in a request to SES, and two in ours."""
+    answer = send_batch(batch_of([person("a"), person("b", '"' * 2_200_000)]), key="k")
+    assert (answer.status, answer.body["code"]) == (413, "too_large")
+    assert [error["field"] for error in answer.body["errors"]] == ["recipients[1].data"]
+    assert calls == []
+
+
+def test_attachments_of_just_what_is_allowed_leave_no_room_for_a_text(calls: list[str]) -> None:
+    """4 MB is the whole mail; base64 ends in padding that is no byte of it."""
+    full = {"filename": "a.pdf", "content": base64.b64encode(bytes(4 * 1024 * 1024)).decode()}
+    body = {name: value for name, value in VALID.items() if name != "template"}
+    answer = send({**body, "html": "x" * 300_000, "attachments": [full]})
+    assert (answer.status, answer.body["code"]) == (413, "too_large")
+    assert [error["field"] for error in answer.body["errors"]] == ["html"]
     assert calls == []
 
 

@@ -206,6 +206,8 @@ def test_when_everybody_is_suppressed_nothing_is_made(cloud: LocalCloud, calls: 
     suppress("p0@example.com")
     answer = make({**TASK, "recipients": ["p0@example.com"]})
     assert (answer.status, answer.body["code"], answer.body["retry_safe"]) == (422, "recipient_suppressed", False)
+    assert (look_up().body["state"], look_up().body["code"]) == ("refused", "recipient_suppressed")
+    assert make({**TASK, "recipients": ["p0@example.com"]}).body["code"] == "recipient_suppressed"
     assert [call for call in calls if call.startswith("ses:")] == ASKED
 
 

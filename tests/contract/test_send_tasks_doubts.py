@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localcloud.exchange import Dropped
-from shared.trail.layout import sent_task_key
+from shared.trail.layout import UNCERTAIN_TASKS_PREFIX, sent_task_key
+from shared.trail.records import iso
 from tests.closed_hours import Killed, trail
-from tests.handlers import records
+from tests.handlers import bucket, records
 from tests.task_making import TASK, look_up, mailed, make, move_waits, tasks, until_sent
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def by_somebody(cloud: LocalCloud, body: Any = SHARED) -> None:
     assert make(body, key=f"somebody's {cloud.clock.now()}").status == 202
     for line in records("state/send/tasks/"):
         trail().delete(sent_task_key(line["task_id"]))
+    for key in bucket(UNCERTAIN_TASKS_PREFIX):
+        trail().delete(key)
 
 
 def tell(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> None:
@@ -63,6 +66,10 @@ def tell(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, change: Callable[[d
 def test_the_only_task_that_says_the_same_at_that_time_is_it(cloud: LocalCloud) -> None:
     lose(cloud)
     (task,) = tasks(cloud)
+    assert make(SHARED, key="lost").body["code"] == "outcome_uncertain", (
+        "listings may not show yet who else is in doubt"
+    )
+    cloud.advance(301)
     answer = make(SHARED, key="lost")
     assert (answer.status, answer.body["task_id"], answer.body["duplicate"]) == (202, str(task["task_id"]), True)
     assert records("state/send/tasks/")[0]["task_id"] == str(task["task_id"])
@@ -115,9 +122,73 @@ def test_a_task_with_other_variables_is_another_keys(cloud: LocalCloud) -> None:
     """Two that differ in their data alone, and one reached SES: the other does not take it for its own."""
     lose(cloud, {**SHARED, "template": {"id": 100091, "data": {"code": "1"}}}, key="one")
     lose(cloud, {**SHARED, "template": {"id": 100091, "data": {"code": "2"}}}, key="two", arrives=False)
+    cloud.advance(301)
     assert make({**SHARED, "template": {"id": 100091, "data": {"code": "2"}}}, key="two").status == 409
     answer = make({**SHARED, "template": {"id": 100091, "data": {"code": "1"}}}, key="one")
     assert (answer.status, answer.body["duplicate"]) == (202, True)
+    assert len(tasks(cloud)) == 1
+
+
+def in_hours(cloud: LocalCloud, hours: int) -> str:
+    return iso(cloud.clock.now() + hours * 3600)
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [
+        lambda _: {"from": "Acme <sales@mail.example.com>"},
+        lambda cloud: {"when": {"at": in_hours(cloud, 34)}},
+        lambda cloud: {"when": {"begin": in_hours(cloud, 10), "every_hours": 24, "until_stopped": True}},
+    ],
+    ids=["the sender", "the time", "that it repeats itself"],
+)
+def test_what_differs_in_one_thing_is_another_keys(
+    cloud: LocalCloud, differs: Callable[[LocalCloud], dict[str, Any]]
+) -> None:
+    """One reached SES and one did not, a moment apart: each key ends as the truth is, whoever asks first."""
+    one = {**SHARED, "when": {"at": in_hours(cloud, 10)}}
+    two = {**one, **differs(cloud)}
+    lose(cloud, one, key="one")
+    lose(cloud, two, key="two", arrives=False)
+    cloud.advance(301)
+    assert make(two, key="two").body["code"] == "outcome_uncertain"
+    assert make(one, key="one").body["duplicate"] is True
+    cloud.advance(1801)
+    assert make(one, key="one").body["task_id"] == "1"
+    answer = make(two, key="two")
+    assert (answer.status, answer.body["duplicate"], answer.body["task_id"]) == (202, False, "2")
+    assert [task["task_id"] for task in tasks(cloud)] == [1, 2]
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_of_two_that_say_the_same_and_one_that_arrived_neither_is_guessed(cloud: LocalCloud, first: str) -> None:
+    """Whoever took the only task for its own would leave the other to be sent again."""
+    lose(cloud, key="one", arrives=first == "one")
+    lose(cloud, key="two", arrives=first == "two")
+    for wait_s in (301, 1801, 86400, 86400):
+        cloud.advance(wait_s)
+        for key in ("one", "two"):
+            assert make(SHARED, key=key).body["code"] == "outcome_uncertain"
+    assert len(tasks(cloud)) == 1
+
+
+def test_the_task_of_one_whose_function_died_is_not_taken_for_another_keys(cloud: LocalCloud) -> None:
+    """It is noted before SES is called: nobody lives to note it afterwards."""
+    dispatch = cloud.dispatch
+
+    def dying(service: str, request: Any, **options: Any) -> Any:
+        answer = dispatch(service, request, **options)
+        if cloud.services[service].action_of(request) == "BatchSendEmail":
+            raise Killed
+        return answer
+
+    cloud.dispatch = dying  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        make(SHARED, key="dead")
+    cloud.dispatch = dispatch  # type: ignore[method-assign]
+    lose(cloud, arrives=False)
+    cloud.advance(301)
+    assert make(SHARED, key="lost").body["code"] == "outcome_uncertain"
     assert len(tasks(cloud)) == 1
 
 

@@ -13,6 +13,7 @@ from shared.trail.evidence import ASK_AFTER_S, NOT_ACCEPTED_AFTER_S
 from shared.trail.layout import UNCERTAIN_PREFIX
 from shared.trail.ledger import LONGEST_LIFE_S
 from tests.handlers import VALID, Answer, bucket, call_back, look_up, records, run, send, timer, write_report
+from tests.task_making import TASK, move_waits, until_sent
 
 if TYPE_CHECKING:
     from localcloud import LocalCloud
@@ -404,3 +405,67 @@ def test_with_more_in_doubt_than_a_caller_can_wait_for_the_timer_looks(
     assert look_up("key-0").body["state"] == "uncertain"
     assert len(calls) <= 7
     assert pass_over()["sent"] == 5
+
+
+def test_a_row_that_may_be_a_bulk_tasks_proves_nothing(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newsletter of the same sender went to the same person just then: the code that was lost is not told as sent."""
+    move_waits(cloud, monkeypatch)
+    assert until_sent(cloud, {**TASK, "recipients": VALID["to"]})[-1].status == 202
+    cloud.advance(10)
+    lose(cloud, NEVER_ARRIVED)
+    for wait_s in (ASK_AFTER_S + 1, NOT_ACCEPTED_AFTER_S):
+        cloud.advance(wait_s)
+        assert send(VALID, key=KEY).body["code"] == "outcome_uncertain"
+    assert pass_over()["uncertain"] == 1
+    deliver_events(cloud)
+    assert pass_over()["not_accepted"] == 1, "an event says that the mail of this row is the task's"
+    assert send(VALID, key=KEY).body["duplicate"] is False
+
+
+def test_the_task_of_another_sender_is_no_rival(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one that is over for days."""
+    move_waits(cloud, monkeypatch)
+    assert until_sent(cloud, {**TASK, "from": "sales@mail.example.com"})[-1].status == 202
+    assert until_sent(cloud, TASK, key="long ago")[-1].status == 202
+    cloud.advance(4 * 86400)
+    lose(cloud, ACTED)
+    cloud.advance(ASK_AFTER_S + 1)
+    assert send(VALID, key=KEY).body["resolved_by"] == "status"
+
+
+def test_a_row_of_a_send_without_a_key_that_nobody_heard_of_is_not_taken_for_anothers(cloud: LocalCloud) -> None:
+    """It is noted for that alone, and forgotten when rows prove nothing any more."""
+    cloud.add_faults(ACTED)
+    assert send(VALID).body["outcome"] == "unknown"
+    lose(cloud, NEVER_ARRIVED)
+    for wait_s in (ASK_AFTER_S + 1, NOT_ACCEPTED_AFTER_S, 86400):
+        cloud.advance(wait_s)
+        assert send(VALID, key=KEY).body["code"] == "outcome_uncertain"
+    assert pass_over()["uncertain"] == 1
+    cloud.advance(86400)
+    assert pass_over() == {"sent": 0, "not_accepted": 0, "uncertain": 0, "over": 2}
+    assert bucket(UNCERTAIN_PREFIX) == {}
+    assert send(VALID, key=KEY).body["code"] == "outcome_uncertain"
+    assert messages(cloud) == 1
+
+
+def test_after_two_days_rows_prove_nothing_and_events_still_do(cloud: LocalCloud) -> None:
+    """Who else was in doubt then is not noted any more; that an event came late is no matter."""
+    lose(cloud, ACTED)
+    lose(cloud, NEVER_ARRIVED, key=OTHER)
+    cloud.advance(2 * 86400 + 60)
+    for key in (KEY, OTHER):
+        assert send(VALID, key=key).body["code"] == "outcome_uncertain"
+    deliver_events(cloud)
+    cloud.advance(60)
+    assert send(VALID, key=KEY).body["resolved_by"] == "event"
+    assert send(VALID, key=OTHER).body["code"] == "outcome_uncertain"
+    assert messages(cloud) == 1
+
+
+@pytest.mark.parametrize("age_s", [59.7, 299.9, 1799.9])
+def test_whoever_is_told_to_wait_is_told_how_long(cloud: LocalCloud, age_s: float) -> None:
+    """A part of a second is one: without Retry-After a client gives up, or comes at once."""
+    lose(cloud, ACTED if age_s < ASK_AFTER_S else NEVER_ARRIVED)
+    cloud.advance(age_s)
+    assert int(send(VALID, key=KEY).headers["Retry-After"]) >= 1

@@ -34,7 +34,8 @@ def attempt(number: int = 0, at: float = AT, message_id: str = "") -> Attempt:
 
 def question(ours: Attempt, seen: Sightings, rows: list[Row] | None, **more: object) -> Question:
     known = more.get("known", {})
-    return Question(ours, seen, rows, bool(more.get("has_rivals")), known.get)  # type: ignore[attr-defined]
+    has_tasks = bool(more.get("has_tasks"))
+    return Question(ours, seen, rows, bool(more.get("has_rivals")), known.get, lambda: has_tasks)  # type: ignore[attr-defined]
 
 
 class Mail(NamedTuple):

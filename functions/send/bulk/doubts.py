@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from shared.edge.log import log
 from shared.trail import task_doubts
 from shared.trail.store import StoreError
-from shared.trail.task_doubts import LOOK_AFTER_S, Desk, Seen, first_task_id, is_open
+from shared.trail.task_doubts import LOOK_AFTER_S, Desk, is_open
+from shared.trail.task_evidence import Seen, first_task_id
 from shared.upstream.errors import UpstreamError
 
 if TYPE_CHECKING:
@@ -19,11 +20,19 @@ if TYPE_CHECKING:
     from functions.send.bulk.journal import Attempt, Life
     from functions.send.office import Office
 
-__all__ = ["LOOK_AFTER_S", "Seen", "first_task_id", "is_open", "look_into", "note", "note_sent", "tasks_of"]
+__all__ = ["LOOK_AFTER_S", "Seen", "announce", "first_task_id", "is_open", "look_into", "note_sent", "tasks_of"]
 
 
-def note(office: Office, life: Life, attempt: Attempt) -> None:
-    """Note for the timer that the outcome is unknown. A failure is logged: whoever asks for the key notes it again."""
+def announce(office: Office, life: Life, attempt: Attempt) -> None:
+    """Note an attempt before it is made: whoever dies of it is found, and whoever is in doubt meanwhile sees it.
+
+    Raises StoreError: then it must not be made.
+    """
+    task_doubts.note_doubt(office.store, life, attempt)
+
+
+def _note_again(office: Office, life: Life, attempt: Attempt) -> None:
+    """Note an attempt whose note is gone, because nobody had looked any more. A failure is logged."""
     try:
         task_doubts.note_doubt(office.briefly(), life, attempt)
     except StoreError as error:
@@ -34,7 +43,7 @@ def look_into(office: Office, life: Life, attempt: Attempt) -> bool:
     """Look into an attempt that is in doubt; whether something was proven and is written. Raises StoreError."""
     if task_doubts.look_into(_desk(office), life, attempt):
         return True
-    note(office, life, attempt)  # who died has not; where there is a note, this is one request
+    _note_again(office, life, attempt)  # where there is a note, this is one request
     return False
 
 

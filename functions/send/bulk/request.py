@@ -12,18 +12,17 @@ from functions.send import members
 from functions.send.addresses import is_address
 from functions.send.bulk.when import Schedule, parse_when
 from functions.send.given import Given
-from functions.send.problems import Problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from functions.send.problems import Problems
 
 MOST_PEOPLE = 50_000
 MOST_DATA_BYTES = 800
 MOST_SUBJECT_CHARS = 100
 _MOST_OF_A_MAIL = 998
 """What members.subject refuses already."""
-MOST_NAMED = 1000
-"""Problems with recipients that are named one by one."""
 MOST_ID = 2**63 - 1
 AD_LOCATIONS = {"none": 0, "prefix": 1, "suffix": 2}
 KEY_REQUIRED = "is required: a bulk mail that goes out twice is the worst of accidents, and only the key prevents it"
@@ -53,32 +52,10 @@ class Task(NamedTuple):
     schedule: Schedule
 
 
-class _Problems(Problems):
-    """Problems of which those with recipients are named up to ``MOST_NAMED``, and counted from there on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-        self._of_people = 0
-
-    def add(self, field: str, problem: str, *, too_large: bool = False) -> None:
-        """Note one problem, or count it."""
-        self.count += 1
-        self._of_people += field.startswith("recipients[")
-        if not field.startswith("recipients[") or self._of_people <= MOST_NAMED:
-            super().add(field, problem, too_large=too_large)
-
-    def check(self) -> None:
-        """Raise Problem with everything found."""
-        if self._of_people > MOST_NAMED:
-            super().add("recipients", f"and {self._of_people - MOST_NAMED} more problems like these")
-        super().check()
-
-
 class _People:
     """Reads recipients: nobody twice, and all with the same variables."""
 
-    def __init__(self, problems: _Problems) -> None:
+    def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._given = Given({}, problems)
         self._seen: dict[str, int] = {}
@@ -104,9 +81,9 @@ class _People:
         if data is None and not self._names:  # most lists have no variables of their own
             self._names = set()
             return ""
-        before = self._problems.count
+        before = len(self._problems)
         variables = members.variables(self._given, field, data)
-        if self._problems.count == before:
+        if len(self._problems) == before:
             self._check_names(field, set(variables))
         text = json.dumps(variables, ensure_ascii=False) if variables else ""
         if (size_bytes := len(text.encode())) > MOST_DATA_BYTES:
@@ -121,14 +98,15 @@ class _People:
             self._problems.add(field, f"must have the variables of the others: {wanted[:200]}")
 
 
-def parse_task(body: Mapping[str, Any], languages: Mapping[str, str], *, key: str, now: float) -> Task:
-    """Return the task that ``body`` asks for. ``languages``: as for a mail; ``now``: epoch seconds.
+def parse_task(
+    body: Mapping[str, Any], languages: Mapping[str, str], problems: Problems, *, key: str, now: float
+) -> Task:
+    """Return the task that ``body`` asks for. ``languages problems``: as for a mail; ``now``: epoch seconds.
 
     Raises Problem (400, or 413 for size alone) that names every problem at once. Of a task that is right but for its
     time being over, that is left to whoever knows whether it was made in time.
     """
-    problems = _Problems()
-    if not key:
+    if not key and not problems:
         problems.add("Idempotency-Key", KEY_REQUIRED)
     problems.add_unknown("", set(body) - _MEMBERS)
     given = Given(body, problems)
@@ -147,7 +125,7 @@ def parse_task(body: Mapping[str, Any], languages: Mapping[str, str], *, key: st
         ad=_ad(given),
         schedule=parse_when(given, now=now),
     )
-    if problems.count and is_late(task, now):
+    if problems and is_late(task, now):
         problems.add(task.schedule.field, PAST)
     problems.check()
     return task
@@ -155,7 +133,7 @@ def parse_task(body: Mapping[str, Any], languages: Mapping[str, str], *, key: st
 
 def is_late(task: Task, now: float) -> bool:
     """Whether the time at which a task was to begin is over."""
-    return bool(task.schedule.begin_s) and (task.schedule.begin_s or 0) < now
+    return task.schedule.begin_s is not None and task.schedule.begin_s < now
 
 
 def _subject(given: Given) -> str:
@@ -165,7 +143,7 @@ def _subject(given: Given) -> str:
     return subject
 
 
-def _people(given: Given, problems: _Problems) -> list[Person]:
+def _people(given: Given, problems: Problems) -> list[Person]:
     value = given.body.get("recipients")
     if value is None:
         if given.body.get("receiver_id") is None:

@@ -19,11 +19,16 @@ from shared.upstream.sites import SITES
 if TYPE_CHECKING:
     from functions.send.bulk.journal import Attempt
     from functions.send.office import Office
+    from functions.send.problems import Problems
     from shared.edge.http_event import HttpRequest
 
 
-def answer_tasks(request: HttpRequest, rest: list[str], key: str, office: Office) -> tuple[int, dict[str, Any]]:
+def answer_tasks(
+    request: HttpRequest, rest: list[str], key: str, problems: Problems, office: Office
+) -> tuple[int, dict[str, Any]]:
     """Do what ``request`` asks of ``/tasks``. ``rest``: of its path; ``key``: its Idempotency-Key, empty without one.
+
+    ``problems``: with that key.
 
     Raises Problem for whatever is refused, StoreError when the trail is down.
     """
@@ -34,7 +39,8 @@ def answer_tasks(request: HttpRequest, rest: list[str], key: str, office: Office
     if len(request.body) > MOST_EVENT_BYTES:
         raise Problem(413, "too_large", f"a request is {MOST_EVENT_BYTES} bytes at most; nothing was sent")
     body = parse_body(request.body)
-    task = parse_task(body, SITES[office.settings.ses.site].unsubscribe, key=key, now=office.clock())
+    languages = SITES[office.settings.ses.site].unsubscribe
+    task = parse_task(body, languages, problems, key=key, now=office.clock())
     return 202, send_task(office, task, content_hash(body), ledger.key_hash(key))
 
 

@@ -10,13 +10,14 @@ from functions.send.attempts import call_again
 from functions.send.bulk import doubts, journal, lists
 from functions.send.bulk.admission import begin, check_begin, share_facts
 from functions.send.bulk.audience import decide
+from functions.send.bulk.journal import Attempt
 from functions.send.bulk.problems import preparing, problem_of
 from functions.send.bulk.request import AD_LOCATIONS
 from functions.send.refusals import kept, told_again
 from shared.edge.http_event import Problem
 from shared.edge.log import log
 from shared.trail.evidence import NOT_ACCEPTED_AFTER_S
-from shared.trail.ledger import REFUSED, SENT, UNCERTAIN
+from shared.trail.ledger import CLAIMED, REFUSED, SENT, UNCERTAIN
 from shared.trail.records import content_hash, iso
 from shared.trail.store import StoreError
 from shared.upstream.errors import UNKNOWN, UpstreamError, UpstreamUncertain
@@ -26,7 +27,7 @@ from shared.upstream.sites import SITES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.send.bulk.journal import Attempt, Life
+    from functions.send.bulk.journal import Life
     from functions.send.bulk.lists import Proven
     from functions.send.bulk.request import Task
     from functions.send.office import Office
@@ -53,10 +54,19 @@ def send_task(office: Office, task: Task, body_sha256: str, key_sha256: str) -> 
         return _send(office, life, task, before, lists.Proven(task.receiver_id), known)
     audience = decide(office, life, task.people)
     if not audience.people:
-        raise Problem(422, "recipient_suppressed", "every recipient is on the suppression list; nothing was sent")
+        raise _nobody(office, life, before)
     proven = lists.prepare(office, life, audience.people)
     known |= {"recipients": len(audience.people), "suppressed": audience.suppressed}
     return _send(office, life, task, before, proven, known)
+
+
+def _nobody(office: Office, life: Life, before: Attempt | None) -> Problem:
+    """Keep, and return, that there is nobody to send to: who they are was decided for all repeats of this key."""
+    problem = Problem(422, "recipient_suppressed", "every recipient is on the suppression list; nothing was sent")
+    mine = journal.take(office.store, life, journal.SEND, before, at=office.clock(), receiver_id=0, is_shared=False)
+    if mine is not None:
+        _settle(office, life, mine, REFUSED, kept(problem))
+    return problem
 
 
 def look(office: Office, life: Life) -> Attempt | None:
@@ -95,12 +105,8 @@ def _send(
     answer |= {**known, "invalid": proven.invalid, "duplicate": False}
     told = _told(office, task, known)
     is_shared = task.receiver_id is not None
-    mine = journal.take(
-        office.store, life, journal.SEND, before, at=office.clock(),
-        receiver_id=proven.receiver_id, is_shared=is_shared, answer=answer, told=told,
-    )  # fmt: skip
-    if mine is None:
-        raise _in_flight()
+    claim = {"receiver_id": proven.receiver_id, "is_shared": is_shared, "answer": answer, "told": told}
+    mine = _claim(office, life, before, claim)
     try:
         accepted = _late(office, before, mine) or _call(office, life, mine, _payload(office, task, proven.receiver_id))
     except Problem as problem:
@@ -119,6 +125,16 @@ def _send(
     return answer
 
 
+def _claim(office: Office, life: Life, before: Attempt | None, claim: Mapping[str, Any]) -> Attempt:
+    """Take the right to send. Raises Problem when somebody else has it, StoreError."""
+    number, now = (0 if before is None else before.number + 1), office.clock()
+    doubts.announce(office, life, Attempt(number, {"at": iso(now), **claim}, CLAIMED, {}))
+    mine = journal.take(office.store, life, journal.SEND, before, at=now, **claim)
+    if mine is None:
+        raise _in_flight()
+    return mine
+
+
 def _late(office: Office, before: Attempt | None, mine: Attempt) -> TaskAccepted | None:
     """Return the task that SES has to our own list in spite of what was found out of the attempt before this one."""
     if before is None or mine.claim["is_shared"]:
@@ -134,7 +150,6 @@ def _call(office: Office, life: Life, mine: Attempt, payload: Mapping[str, Any])
         problem = problem_of(error)
         if isinstance(error, UpstreamUncertain):
             _settle(office, life, mine, UNCERTAIN, {})
-            doubts.note(office, life, mine)
             raise problem from error
         if error.code in _NOT_READY and not mine.claim["is_shared"]:
             problem = preparing(life.recipients or 0, life.recipients)
@@ -160,6 +175,7 @@ def _told(office: Office, task: Task, known: Mapping[str, Any]) -> dict[str, Any
         "data_sha256": content_hash(task.template_data),
         "task_type": task.schedule.task_type,
         "begins_at": iso(begin_s) if begin_s is not None else None,
+        "every_hours": task.schedule.every_hours,
         "recipients": known["recipients"],
         "claimed_at": iso(office.clock()),
     }

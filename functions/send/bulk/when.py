@@ -65,12 +65,12 @@ def parse_when(given: Given, *, now: float) -> Schedule:
     return Schedule(RECURRING, _begin(given, "when.begin", value.get("begin"), now), every_hours or 0, "when.begin")
 
 
-def _begin(given: Given, field: str, value: Any, now: float) -> int:
-    """Return the epoch seconds of a moment, 0 with a problem."""
+def _begin(given: Given, field: str, value: Any, now: float) -> int | None:
+    """Return the epoch seconds of a moment, None with a problem."""
     moment = _moment(value)
     if moment is None:
         given.problems.add(field, "must be a moment with its zone, such as 2026-11-21T09:00:00+08:00")
-        return 0
+        return None
     if moment > now + MOST_AHEAD_S:
         given.problems.add(field, "lies more than a year ahead")
     return moment
