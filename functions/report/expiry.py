@@ -48,7 +48,7 @@ SCOPE = "report/expiry"
 KEYS_LAST_S = 3 * DAY_S
 """Seconds that an Idempotency-Key is remembered from its last attempt on; 24 hours are promised."""
 DOUBTS_LAST_S = 30 * DAY_S
-"""The same for one of which nobody knows what came of it."""
+"""The same for one of which nobody knows what came of it, or did not at some time."""
 TOKENS_LAST_DAYS = 4
 """A SendCloud token is refused as stale after 72 hours, whoever remembers it."""
 COUNTS_LAST_DAYS = 40
@@ -173,7 +173,7 @@ def _close(store: Store, key: _Key, now: float) -> _Closed | None:
     generation, line = newest
     if line["state"] == EXPIRING and now - epoch(line["at"]) <= LONGEST_EXPIRING_S:
         return None  # somebody may be at it, and what we delete after them may be of the key's next life
-    if KEYS_LAST_S < now - epoch(line["at"]) <= DOUBTS_LAST_S and _is_in_doubt(store, key, newest, now):
+    if KEYS_LAST_S < now - epoch(line["at"]) <= DOUBTS_LAST_S and _was_in_doubt(store, key, newest, now):
         return _left_over(store, first, others, now)
     generation += 1
     ours = {"v": VERSION, "at": iso(now), "state": EXPIRING, "body_sha256": "", "nonce": secrets.token_hex(8)}
@@ -187,10 +187,15 @@ def _close(store: Store, key: _Key, now: float) -> _Closed | None:
     return _left_over(store, first, others, now)
 
 
-def _is_in_doubt(store: Store, key: _Key, newest: tuple[int, dict[str, Any]], now: float) -> bool:
-    """Whether nobody knows what came of a key: forgotten, it would be sent again by the next repeat."""
+def _was_in_doubt(store: Store, key: _Key, newest: tuple[int, dict[str, Any]], now: float) -> bool:
+    """Whether somebody may have been told that nobody knows what came of a key: who does as it is told comes again."""
     generation, line = newest
-    return line["state"] != EXPIRING and is_in_doubt(entry_of(store, key.sha256, generation, line), now=now)
+    if line["state"] == EXPIRING:
+        return False
+    if any("/resolved-" in each.key for each in key.objects):
+        return True
+    entry = entry_of(store, key.sha256, generation, line)
+    return is_in_doubt(entry, now=now) or "resolved_by" in entry.answer
 
 
 def _only_claim(store: Store, first: str) -> tuple[int, dict[str, Any]] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from functions.send.office import Office
 from functions.send.routes import answer_request
 from functions.send.trail_trouble import problem_of
-from shared.edge.clock import HTTP_MARGIN_S, clock, time_left
+from shared.edge.clock import clock, time_left_to_answer
 from shared.edge.environment import SettingsError
 from shared.edge.http_event import HttpRequest, Problem, bearer_token, json_reply, parse_http_event, problem_reply
 from shared.edge.log import log
@@ -48,7 +48,7 @@ def _authorize(request: HttpRequest, settings: SendSettings) -> None:
 
 
 def _office(settings: SendSettings, context: dict[str, Any]) -> Office:
-    left_s, now = time_left(context, margin_s=HTTP_MARGIN_S), clock(os.environ)
+    left_s, now = time_left_to_answer(context), clock(os.environ)
     store = Store(Place(*settings.credential, *settings.bucket), left_s)
     site, region, endpoint, _ = settings.ses
     credential = Credential(*settings.credential)

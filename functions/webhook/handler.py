@@ -15,7 +15,7 @@ from functions.webhook.ingest import Desk
 from functions.webhook.receive import authenticate, store_callback
 from functions.webhook.refusals import refusals
 from functions.webhook.watch import watch
-from shared.edge.clock import HTTP_MARGIN_S, clock, time_left
+from shared.edge.clock import clock, time_left_to_answer
 from shared.edge.http_event import Problem, json_reply, parse_http_event, problem_reply
 from shared.edge.log import log
 from shared.edge.settings import webhook_settings
@@ -24,7 +24,7 @@ from shared.trail.store import Place, Store
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     """Authenticate, parse, store, answer."""
-    time_left_s = time_left(context, margin_s=HTTP_MARGIN_S)
+    time_left_s = time_left_to_answer(context)
     request_id, request, callback = str(context.get("request_id") or ""), None, None
     try:
         request = parse_http_event(event, context, as_it_comes=True)  # quarantine takes what nobody can decode

@@ -11,11 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-HTTP_MARGIN_S = 2.0
-"""Seconds before its time-out by which an HTTP function answers: the gateway waits a second less than it may live
-(serverless.yml), and has begun to before the function has."""
-
-
 def clock(environ: Mapping[str, str]) -> Callable[[], float]:
     """Return the clock to live by, in epoch seconds: the machine's.
 
@@ -30,10 +25,22 @@ def clock(environ: Mapping[str, str]) -> Callable[[], float]:
 
 
 def time_left(context: Mapping[str, object], margin_s: float) -> Callable[[], float]:
-    """Return a function that tells the seconds left of this invocation, less a margin to answer in, a fifth at most.
+    """Return a function that tells the seconds left of this invocation, less a margin to answer in.
 
     SCF tells only the limit (``time_limit_in_ms``), so the time is counted from now.
     """
-    limit_s = float(str(context.get("time_limit_in_ms") or 3000)) / 1000
-    end = time.monotonic() + limit_s - min(margin_s, limit_s / 5)
+    end = time.monotonic() + _limit_s(context) - margin_s
     return lambda: end - time.monotonic()
+
+
+def time_left_to_answer(context: Mapping[str, object]) -> Callable[[], float]:
+    """Return the same for an HTTP function, which must answer before the gateway gives up.
+
+    That waits a second less than the function may live (serverless.yml), and has begun to before the function has.
+    Where there is little time a second must do: a callback that is late is written into the log within it.
+    """
+    return time_left(context, margin_s=min(2.0, max(1.0, _limit_s(context) / 5)))
+
+
+def _limit_s(context: Mapping[str, object]) -> float:
+    return float(str(context.get("time_limit_in_ms") or 3000)) / 1000

@@ -1,22 +1,21 @@
-"""Which bulk tasks of ours may have written to somebody at a time: a status row does not say whether it is a task's.
+"""When bulk tasks of ours may write to somebody: a status row does not say whether it is a task's.
 
-Whom a task is to is known to SES alone, and how long it takes to nobody. So every task of the same sender counts that
-had begun and may not have ended; one that repeats itself counts for ever.
+Whom a task is to is known to SES alone, and how long it takes to nobody. So every task counts that had begun and may
+not have ended; one that repeats itself counts for ever. All of it stands in the names of objects, those that are over
+first: a look is one listing, however many tasks there were.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
-import json
+import hashlib
 from typing import TYPE_CHECKING, Any
 
-from shared.trail.inquiry_limits import no_more_than
-from shared.trail.layout import SENT_TASKS_PREFIX, UNCERTAIN_TASKS_PREFIX
-from shared.trail.records import epoch
+from shared.trail.layout import bulk_mail_key, bulk_mail_prefix
+from shared.trail.records import VERSION, day_of, encode_line, epoch, iso
+from shared.trail.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from shared.trail.store import Store
 
@@ -27,42 +26,37 @@ LASTS_S = 3 * 86400
 ZONES_S = 16 * 3600
 """What the zone may be off by in which SES took its time of beginning."""
 CLOCKS_S = 300
+_FOR_EVER = "9999-12-31"
 
 
-class BulkMail:
-    """The tasks that are noted, read when they are first asked for. ``most``: notes that there is time to read."""
+def note_task(store: Store, told: Mapping[str, Any], *, at: float) -> None:
+    """Note, before a task is made, when it may write. Raises StoreError.
 
-    def __init__(self, store: Store, most: int | None) -> None:
-        self._store = store
-        self._most = most
-
-    def may_have_written(self, sender: str, at: float) -> bool:
-        """Whether a task of ``sender``, a bare address, may have been at work. Raises StoreError, LookedTooFarError."""
-        return any(_may_write(told, sender, at) for told in self._told)
-
-    @functools.cached_property
-    def _told(self) -> list[dict[str, Any]]:
-        prefixes = (SENT_TASKS_PREFIX, UNCERTAIN_TASKS_PREFIX)
-        listed = itertools.chain.from_iterable(map(self._store.iterate, prefixes))
-        found = self._store.read_many(no_more_than(self._most, listed))
-        return [told for _, body in found for told in _told_in(body)]
+    ``told``: its ``sender`` (a bare address), ``task_type`` and ``begins_at``; ``at``: epoch seconds.
+    """
+    begins = epoch(told["begins_at"]) if told.get("begins_at") else at
+    since = max(at, begins - ZONES_S) - CLOCKS_S if told.get("begins_at") else at - CLOCKS_S
+    last_day = _FOR_EVER if told.get("task_type") == RECURRING else day_of(begins + ZONES_S + LASTS_S, 0)
+    line = encode_line({"v": VERSION, "at": iso(at), **told})
+    name = hashlib.sha256(line).hexdigest()[:16]
+    store.put(bulk_mail_key(told["sender"], last_day, int(since), name), line, content_type="application/json")
 
 
-def _told_in(body: bytes | None) -> Iterator[dict[str, Any]]:
-    """Yield what a note says of its task; nothing for one that is gone, and for somebody's own file."""
+def may_have_written(store: Store, sender: str, at: float) -> bool:
+    """Whether a task of ``sender``, a bare address, may have been at work at a time.
+
+    A bucket that does not tell is no proof that there was none.
+    """
+    prefix = bulk_mail_prefix(sender)
     try:
-        note = json.loads(body or b"null")
-        told = {"claimed_at": note.get("at"), **note, **(note.get("told") or {})}
-        epoch(told["claimed_at"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return
-    yield told
+        return any(
+            _has_begun(entry.key[len(prefix) :], at) for entry in store.iterate(prefix, after=prefix + day_of(at, 0))
+        )
+    except StoreError:
+        return True
 
 
-def _may_write(told: Mapping[str, Any], sender: str, at: float) -> bool:
-    if str(told.get("sender") or sender).lower() != sender.lower():
-        return False
-    made = epoch(told["claimed_at"])
-    begins = epoch(told["begins_at"]) if told.get("begins_at") else made
-    since = max(made, begins - ZONES_S if told.get("begins_at") else made) - CLOCKS_S
-    return at >= since and (told.get("task_type") == RECURRING or at <= begins + ZONES_S + LASTS_S)
+def _has_begun(name: str, at: float) -> bool:
+    _, _, since_and_name = name.partition("_")
+    since_s = since_and_name.partition("_")[0]
+    return not since_s.isdecimal() or int(since_s) <= at

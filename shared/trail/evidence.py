@@ -36,7 +36,10 @@ WINDOW_S = (300, LONGEST_LIFE_S + 300)
 """The same for a row that forbids to say "not accepted": SES takes no signature of a clock that is 300 s off."""
 ROWS_PROVE_FOR_S = 2 * 86400 - 3600
 """Seconds for which a row proves something: what else was in doubt at that time is noted for two days."""
+SILENCE_PROVES_FOR_S = 14 * 86400
+"""The same for a row that is not there: SES forgets rows after thirty days."""
 BY_EVENT, BY_STATUS = "event", "status"
+_SENDER = re.compile(r"(?:[^<>]*<)?(?P<address>[^<>@\s]+@[^<>@\s]+)>?")
 _OUR_MESSAGE_ID = re.compile(r"mt\.[0-9a-f]{32}@.+")
 
 
@@ -170,12 +173,11 @@ def _judge_rows(question: Question, rows: Collection[Row], now: float) -> Verdic
     # The line of a send can be there without its outcome: what is written second was written.
     if own := [message_id for message_id in possible if question.owner_of(message_id) == attempt.key_sha256]:
         return Verdict(SENT, BY_STATUS, own[0])
-    if now - attempt.at > ROWS_PROVE_FOR_S:
-        return None
-    free = list(filter(question.is_free, possible))
+    free, age_s = list(filter(question.is_free, possible)), now - attempt.at
     if not free:
-        return Verdict(REFUSED, BY_STATUS) if now - attempt.at >= NOT_ACCEPTED_AFTER_S else None
-    is_certain = len(free) == 1 and not question.has_rivals and _covers(rows, free[0], attempt)
+        return Verdict(REFUSED, BY_STATUS) if NOT_ACCEPTED_AFTER_S <= age_s <= SILENCE_PROVES_FOR_S else None
+    is_only = age_s <= ROWS_PROVE_FOR_S and len(free) == 1 and not question.has_rivals
+    is_certain = is_only and _covers(rows, free[0], attempt)
     return Verdict(SENT, BY_STATUS, free[0]) if is_certain and not question.may_be_a_tasks() else None
 
 
@@ -184,14 +186,24 @@ def _covers(rows: Iterable[Row], message_id: str, attempt: Attempt) -> bool:
     told = {
         row.recipient.lower()
         for row in rows
-        if row.message_id == message_id and row.requested_s is not None and _may_be(row, attempt, near)
+        if row.message_id == message_id and row.requested_s is not None and _is_of(row, attempt, near)
     }
     return bool(message_id) and told >= {to.lower() for to in attempt.recipients}
 
 
+def bare_address(sender: object) -> str | None:
+    """Return the address of ``name <address>`` or of a bare one, in lower case; None for what cannot be read."""
+    match = _SENDER.fullmatch(str(sender or "").strip().lower())
+    return match["address"] if match else None
+
+
 def _may_be(row: Row, attempt: Attempt, window: tuple[float, float]) -> bool:
     is_in_time = row.requested_s is None or window[0] <= row.requested_s <= window[1]
-    return is_in_time and attempt.sender.lower() in row.sender.lower()
+    return is_in_time and bare_address(row.sender) in (None, attempt.sender.lower())
+
+
+def _is_of(row: Row, attempt: Attempt, window: tuple[float, float]) -> bool:
+    return _may_be(row, attempt, window) and bare_address(row.sender) is not None
 
 
 def _marks(reference: str, smtp_message_id: str) -> set[str]:

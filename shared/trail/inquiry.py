@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.trail.bulk_mail import BulkMail
+from shared.trail.bulk_mail import may_have_written
 from shared.trail.evidence import ASK_AFTER_S, Attempt, Question, Row, Sightings, Verdict, judge
 from shared.trail.inquiry_limits import LookedTooFarError, no_more_than
 from shared.trail.layout import events_prefix, send_key
@@ -56,7 +56,6 @@ def look_into(desk: Desk, attempts: Sequence[Attempt], others: Iterable[Attempt]
     if not attempts:
         return []
     asked: _Asked = {}
-    tasks = BulkMail(desk.store, desk.most)
     half_s = desk.time_left_s() / 2  # the other half is for the events; who was not asked for has the next run
     hurried = desk._replace(time_left_s=lambda: desk.time_left_s() - half_s)
     rows = [_ask(hurried, attempt, asked) for attempt in attempts]
@@ -78,7 +77,7 @@ def look_into(desk: Desk, attempts: Sequence[Attempt], others: Iterable[Attempt]
                 found,
                 any(attempt.is_rival_of(other) for to in attempt.recipients for other in rivals[to.lower()]),
                 lambda message_id, attempt=attempt: owner_of(desk, message_id, attempt),  # type: ignore[misc]
-                lambda attempt=attempt: tasks.may_have_written(attempt.sender, attempt.at),  # type: ignore[misc]
+                lambda attempt=attempt: may_have_written(desk.store, attempt.sender, attempt.at),  # type: ignore[misc]
             ),
             now=desk.now,
         )

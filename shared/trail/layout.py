@@ -50,9 +50,19 @@ def uncertain_key(day: str, key_sha256: str, generation: int) -> str:
     return f"{UNCERTAIN_PREFIX}dt={day}/{key_sha256}-{generation}.json"
 
 
-def uncertain_task_key(key_sha256: str, life: str, attempt: int) -> str:
-    """Return the key that says that nobody knows what came of an attempt to make a bulk task."""
-    return f"{UNCERTAIN_TASKS_PREFIX}{key_sha256}-{life}-{attempt}.json"
+def uncertain_task_key(key_sha256: str, life: str, attempt: int, nonce: str) -> str:
+    """Return the key that says that nobody may learn what comes of an attempt, by its claim's nonce, at a bulk task."""
+    return f"{UNCERTAIN_TASKS_PREFIX}{key_sha256}-{life}-{attempt}-{nonce}.json"
+
+
+def bulk_mail_prefix(sender: str) -> str:
+    """Return the prefix of what says until when bulk tasks of ``sender``, a bare address, may write."""
+    return f"state/send/bulk/{hashlib.sha256(sender.strip().lower().encode('utf-8', 'surrogatepass')).hexdigest()}/"
+
+
+def bulk_mail_key(sender: str, last_day: str, since_s: int, name: str) -> str:
+    """Return the key that says that a task may write from ``since_s`` (epoch seconds) to the end of ``last_day``."""
+    return f"{bulk_mail_prefix(sender)}{last_day}_{since_s}_{name}.json"
 
 
 def fact_key(kind: str, name: str) -> str:
@@ -203,7 +213,7 @@ def task_over_key(key_sha256: str, life: str) -> str:
 
 def sent_task_key(task_id: str) -> str:
     """Return the key of what is known of a batch task that we made; created only if absent."""
-    return f"{SENT_TASKS_PREFIX}{_name(task_id)}.json"
+    return f"state/send/tasks/{_name(task_id)}.json"
 
 
 def report_key(day: str, extension: str) -> str:
@@ -293,5 +303,4 @@ APPLIED_PREFIX = "state/report/suppression/"
 LEDGER_PREFIX = "ledger/send/"
 TASKS_LEDGER_PREFIX = "ledger/tasks/"
 UNCERTAIN_PREFIX = "state/send/uncertain/"
-SENT_TASKS_PREFIX = "state/send/tasks/"
 UNCERTAIN_TASKS_PREFIX = "state/send/uncertain-tasks/"

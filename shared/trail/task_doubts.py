@@ -50,50 +50,65 @@ def is_open(attempt: Attempt, now: float) -> bool:
 def note_doubt(store: Store, life: Life, attempt: Attempt) -> None:
     """Note that nobody may learn what comes of an attempt. Raises StoreError. What was noted first stays."""
     line = {"v": VERSION, "at": iso(attempt.at), "key_sha256": life.key_sha256, "life": life.life}
-    line |= {"attempt": attempt.number, "receiver_id": attempt.claim["receiver_id"], "told": attempt.claim["told"]}
-    key = uncertain_task_key(life.key_sha256, life.life, attempt.number)
+    line |= {"attempt": attempt.number, "nonce": attempt.claim["nonce"]}
+    key = uncertain_task_key(life.key_sha256, life.life, attempt.number, attempt.claim["nonce"])
     store.put_once(key, encode_line(line), content_type="application/json")
 
 
 def resolve_all(desk: Desk) -> dict[str, int]:
     """Look into every task that was noted, and count what came of it. Raises StoreError; the next run goes on."""
     counts = Counter(sent=0, not_accepted=0, uncertain=0, over=0)
-    for key, note in list(_iter_notes(desk.store)):
+    for note in list(_iter_notes(desk.store)):
         outcome = _settle(desk, note)
-        if outcome == "settled":  # by who made it: nearly every one
-            desk.store.delete(key)
-            continue
-        counts[outcome] += 1
-        if outcome != "uncertain":
-            desk.store.delete(key)
+        if outcome not in ("waiting", "uncertain"):
+            desk.store.delete(note.key)
+        if outcome in counts:
+            counts[outcome] += 1
     return dict(counts)
 
 
-def _iter_notes(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
-    for entry, body in store.read_many(store.iterate(UNCERTAIN_TASKS_PREFIX)):
-        if (note := _note_in(body)) is not None:
-            yield entry.key, note
+class _Note(NamedTuple):
+    """One attempt that was announced. ``key``: of the note itself; ``at``: epoch seconds."""
+
+    key: str
+    at: float
+    key_sha256: str
+    life: str
+    nonce: str
 
 
-def _note_in(body: bytes | None) -> dict[str, Any] | None:
+def _iter_notes(store: Store) -> Iterator[_Note]:
+    read = store.read_many(store.iterate(UNCERTAIN_TASKS_PREFIX))
+    return (note for entry, body in read if (note := _note_in(entry.key, body)) is not None)
+
+
+def _note_in(key: str, body: bytes | None) -> _Note | None:
     """Return what a note says; None for one that is gone, and for somebody's own file."""
     try:
-        note = json.loads(body or b"null")
-    except ValueError:
+        line = json.loads(body or b"null")
+        key_sha256, life, nonce = (str(line[name]) for name in ("key_sha256", "life", "nonce"))
+        return _Note(key, epoch(line["at"]), key_sha256, life, nonce)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return note if isinstance(note, dict) and note.keys() >= {"at", "key_sha256", "life", "attempt"} else None
 
 
-def _settle(desk: Desk, note: Mapping[str, Any]) -> str:
+def _announced(store: Store, note: _Note) -> tuple[Life, Attempt] | None:
+    """Return the attempt that a note is about, if it was made and is the newest. Raises StoreError."""
+    life = find(store, note.key_sha256)
+    attempt = read(store, life, SEND) if life is not None and life.life == note.life else None
+    if life is None or attempt is None or attempt.claim.get("nonce") != note.nonce:
+        return None
+    return life, attempt
+
+
+def _settle(desk: Desk, note: _Note) -> str:
     """Look into one task; return what came of it. Without time left it stays as it is."""
     now = desk.clock()
-    life = find(desk.store, note["key_sha256"])
-    attempt = read(desk.store, life, SEND) if life is not None and life.life == note["life"] else None
-    if life is None or attempt is None or attempt.number < note["attempt"]:
-        # Its claim is being made, or never was; or its key was forgotten.
-        return "uncertain" if life is not None and now - epoch(note["at"]) <= LONGEST_LIFE_S else "over"
-    if attempt.number > note["attempt"]:
-        return "over"  # it was proven that SES never had it, and it is tried again
+    announced = _announced(desk.store, note)
+    if announced is None:
+        # Its claim is being made, or is somebody else's; or SES never had it, and it is tried again.
+        return "waiting" if now - note.at <= LONGEST_LIFE_S else "over"
+    life, attempt = announced
     if attempt.state == SENT:  # whoever made it may have failed to say whose the task is
         note_sent(desk.store, life, str(attempt.answer["task_id"]), attempt.claim["told"], at=attempt.at)
     if attempt.state not in (CLAIMED, UNCERTAIN):
@@ -174,14 +189,11 @@ def _judge(desk: Desk, life: Life, attempt: Attempt, seen: Seen) -> tuple[str | 
 
 def _has_rivals(desk: Desk, life: Life, attempt: Attempt, task_id: str) -> bool:
     """Whether a task may be that of another key, which said the same at that time."""
-    for _, note in _iter_notes(desk.store):
-        if (note["key_sha256"], note["life"]) == (life.key_sha256, life.life) or not is_rival(note, attempt):
+    for note in _iter_notes(desk.store):
+        announced = None if note.key_sha256 == life.key_sha256 else _announced(desk.store, note)
+        if announced is None or not is_rival(announced[1], attempt):
             continue
-        other_life = find(desk.store, note["key_sha256"])
-        is_same_life = other_life is not None and other_life.life == note["life"]
-        other = read(desk.store, other_life, SEND) if other_life is not None and is_same_life else None
-        if other is None or other.number != note["attempt"]:
-            continue
+        _, other = announced
         if other.state in (CLAIMED, UNCERTAIN) or str(other.answer.get("task_id")) == task_id:
             return True
     return False

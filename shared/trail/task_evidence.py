@@ -12,7 +12,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.trail.evidence import ASK_AFTER_S, NEAR_S, NOT_ACCEPTED_AFTER_S, ROWS_PROVE_FOR_S, WINDOW_S
+from shared.trail.evidence import ASK_AFTER_S, NEAR_S, NOT_ACCEPTED_AFTER_S, ROWS_PROVE_FOR_S, WINDOW_S, bare_address
 from shared.trail.records import UTC, content_hash, epoch, local_time_epoch
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _ZONES_S = 16 * 3600
 """What zones can differ: in which one CreateTime is, nobody says. It may make a doubt last, never end one wrongly."""
-_SAID = ("sender", "subject", "template_id", "data_sha256", "task_type", "begins_at", "every_hours")
-"""Of what a claim remembers of its task, what SES tells of one as well."""
 
 
 class Seen(NamedTuple):
@@ -58,13 +56,18 @@ def is_absent(seen: Seen, possible: Sequence[object], attempt: Attempt, *, now: 
     return seen.is_all and not possible and now - attempt.at >= NOT_ACCEPTED_AFTER_S
 
 
-def is_rival(note: Mapping[str, Any], attempt: Attempt) -> bool:
-    """Whether a task may be that of a noted attempt as well as this one's."""
-    claim = attempt.claim
-    told = note.get("told") or {}
-    is_near = abs(epoch(note["at"]) - attempt.at) <= sum(NEAR_S)
-    says_the_same = all(told.get(name) == claim["told"].get(name) for name in _SAID)
-    return is_near and note.get("receiver_id") == claim["receiver_id"] and (not told or says_the_same)
+def is_rival(other: Attempt, attempt: Attempt) -> bool:
+    """Whether a task may be another attempt's as well as this one's."""
+    is_near = abs(other.at - attempt.at) <= sum(NEAR_S)
+    return is_near and _said(other.claim) == _said(attempt.claim)
+
+
+def _said(claim: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what a claim remembers of its task and SES tells of one as well."""
+    told = claim.get("told") or {}
+    names = ("subject", "template_id", "data_sha256", "task_type", "begins_at")
+    rest = tuple(told.get(name) for name in names)
+    return claim.get("receiver_id"), str(told.get("sender")).lower(), told.get("every_hours") or 0, *rest
 
 
 def _is_alike(row: Mapping[str, Any], told: Mapping[str, Any], utc_offset_s: int) -> bool:
@@ -73,8 +76,8 @@ def _is_alike(row: Mapping[str, Any], told: Mapping[str, Any], utc_offset_s: int
         return False
     said = (row.get("Subject"), template.get("TemplateID"), _hash_of(template.get("TemplateData")), row.get("TaskType"))
     is_same = said == (told["subject"], told["template_id"], told["data_sha256"], told["task_type"])
-    sender = str(row.get("FromEmailAddress") or "").lower()
-    return is_same and told["sender"].lower() in sender and _has_times(row, told, utc_offset_s)
+    is_sender = bare_address(row.get("FromEmailAddress")) == told["sender"].lower()
+    return is_same and is_sender and _has_times(row, told, utc_offset_s)
 
 
 def _has_times(row: Mapping[str, Any], told: Mapping[str, Any], utc_offset_s: int) -> bool:

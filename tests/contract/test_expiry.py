@@ -24,7 +24,7 @@ from shared.trail.lease import take
 from shared.trail.ledger import LONGEST_EXPIRING_S
 from shared.trail.records import encode_line, iso
 from shared.trail.store import Place, Store, StoreError
-from tests.handlers import NOW, VALID, bucket, look_up, run, send, timer
+from tests.handlers import NOW, VALID, bucket, call_back, look_up, run, send, timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,6 +144,22 @@ def test_a_key_in_doubt_is_remembered_for_a_month(cloud: LocalCloud, claim: str)
     cloud.advance(DAY_S + LATE_S)
     assert expire(work(cloud, Store(place(claim))))["keys"] == len(IN_DOUBT)
     assert ledger_keys() == []
+
+
+@pytest.mark.parametrize("after_s", [400, 5 * DAY_S], ids=["soon", "after days"])
+def test_a_key_that_was_in_doubt_once_is_remembered_for_a_month_too(cloud: LocalCloud, after_s: float) -> None:
+    """Its caller was told to come again, and does not know yet that it was found out."""
+    made(cloud, "uncertain")
+    cloud.advance(after_s)
+    expire(work(cloud))
+    if after_s > KEYS_LAST_S:
+        cloud.deliver_callbacks(lambda callback: call_back(callback.body).status)
+    assert look_up("uncertain").body["state"] == "sent"
+    for _ in range(20):
+        cloud.advance(DAY_S)
+        expire(work(cloud))
+    assert send(VALID, key="uncertain").body["duplicate"] is True
+    assert count(cloud) == 1
 
 
 def test_a_key_used_again_lately_is_not_old_whatever_it_began_with(cloud: LocalCloud) -> None:

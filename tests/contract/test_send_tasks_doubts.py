@@ -10,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from functions.send.bulk import journal
 from localcloud.exchange import Dropped
 from shared.trail.layout import UNCERTAIN_TASKS_PREFIX, sent_task_key
 from shared.trail.records import iso
+from shared.trail.store import StoreError
 from tests.closed_hours import Killed, trail
-from tests.handlers import bucket, records
+from tests.handlers import bucket, records, run, timer
 from tests.task_making import TASK, look_up, mailed, make, move_waits, tasks, until_sent
 
 if TYPE_CHECKING:
@@ -158,6 +160,60 @@ def test_what_differs_in_one_thing_is_another_keys(
     answer = make(two, key="two")
     assert (answer.status, answer.body["duplicate"], answer.body["task_id"]) == (202, False, "2")
     assert [task["task_id"] for task in tasks(cloud)] == [1, 2]
+
+
+@pytest.mark.parametrize("sender", ["presales@mail.example.com", "Sales@mail.example.com"])
+def test_a_sender_is_an_address_and_not_a_part_of_one(cloud: LocalCloud, sender: str) -> None:
+    """Nor are capitals another address: of two that may be one, neither is guessed."""
+    lose(cloud, {**SHARED, "from": f"Acme <{sender}>"}, key="one")
+    lose(cloud, {**SHARED, "from": "Acme <sales@mail.example.com>"}, key="two", arrives=False)
+    cloud.advance(301)
+    assert make({**SHARED, "from": "Acme <sales@mail.example.com>"}, key="two").body["code"] == "outcome_uncertain"
+    assert len(tasks(cloud)) == 1
+
+
+def test_an_announcement_whose_claim_failed_does_not_stand_for_the_next(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a name of its own: by an old one the next attempt would look as if it had been made long ago."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("create", "ServiceUnavailable", status=503, retry_safe=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "take", fail)
+        assert make(SHARED, key="one").status == 503
+    cloud.advance(300)
+    lose(cloud, key="one")
+    cloud.advance(20)
+    lose(cloud, key="two", arrives=False)
+    cloud.advance(301)
+    assert make(SHARED, key="two").body["code"] == "outcome_uncertain"
+    assert len(tasks(cloud)) == 1
+
+
+def test_the_timer_takes_no_announcement_away_whose_claim_is_just_being_made(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where an older one of the same attempt is over."""
+    take = journal.take
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    def take_late(*given: Any, **named: Any) -> Any:
+        run("snapshot", timer(), time_limit_s=900)
+        return take(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "take", die)
+        with pytest.raises(Killed):
+            make(SHARED, key="one")
+    cloud.advance(1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "take", take_late)
+        lose(cloud, key="one")
+    assert len(bucket(UNCERTAIN_TASKS_PREFIX)) == 1
 
 
 @pytest.mark.parametrize("first", ["one", "two"])

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.send import doubt, office, service
+from shared.trail.bulk_mail import note_task
 from shared.trail.evidence import ASK_AFTER_S, NOT_ACCEPTED_AFTER_S
 from shared.trail.layout import UNCERTAIN_PREFIX
 from shared.trail.ledger import LONGEST_LIFE_S
+from shared.trail.records import iso
+from tests.closed_hours import trail
 from tests.handlers import VALID, Answer, bucket, call_back, look_up, records, run, send, timer, write_report
-from tests.task_making import TASK, move_waits, until_sent
+from tests.task_making import TASK, make, move_waits, until_sent
 
 if TYPE_CHECKING:
     from localcloud import LocalCloud
@@ -427,7 +430,7 @@ def test_the_task_of_another_sender_is_no_rival(cloud: LocalCloud, monkeypatch: 
     move_waits(cloud, monkeypatch)
     assert until_sent(cloud, {**TASK, "from": "sales@mail.example.com"})[-1].status == 202
     assert until_sent(cloud, TASK, key="long ago")[-1].status == 202
-    cloud.advance(4 * 86400)
+    cloud.advance(5 * 86400)
     lose(cloud, ACTED)
     cloud.advance(ASK_AFTER_S + 1)
     assert send(VALID, key=KEY).body["resolved_by"] == "status"
@@ -449,6 +452,62 @@ def test_a_row_of_a_send_without_a_key_that_nobody_heard_of_is_not_taken_for_ano
     assert messages(cloud) == 1
 
 
+def test_a_recurring_task_that_nobody_heard_of_is_a_rival_for_ever(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays uncertain, nobody looks any more, and it writes on."""
+    move_waits(cloud, monkeypatch)
+    begin = {"begin": iso(cloud.clock.now() + 3 * 86400), "every_hours": 24, "until_stopped": True}
+    newsletter = {**{name: value for name, value in TASK.items() if name != "recipients"}, "receiver_id": 123}
+    for key, kind in (("one", "drop_response"), ("two", "drop_request")):
+        cloud.add_faults({"service": "ses", "action": "BatchSendEmail", "kind": kind, "times": 1})
+        assert make({**newsletter, "when": begin}, key=key).status == 504
+    cloud.advance(2 * 86400 + 900)
+    assert pass_over() == {"sent": 0, "not_accepted": 0, "uncertain": 0, "over": 0}
+    cloud.advance(86400 - 880)
+    cloud.ses.pump()
+    (reader, *_) = cloud.messages(1)[0]["to"]
+    lose(cloud, NEVER_ARRIVED, {**VALID, "to": [reader]})
+    cloud.advance(ASK_AFTER_S + 1)
+    assert look_up(KEY).body["state"] == "uncertain"
+
+
+def test_the_tasks_of_another_address_that_ends_alike_are_not_taken_for_it(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of presales@ is none of sales@."""
+    move_waits(cloud, monkeypatch)
+    from_sales = {**VALID, "from": "Acme <sales@mail.example.com>"}
+    assert until_sent(cloud, {**TASK, "from": "presales@mail.example.com", "recipients": VALID["to"]})[-1].status == 202
+    cloud.advance(10)
+    lose(cloud, NEVER_ARRIVED, from_sales)
+    cloud.advance(ASK_AFTER_S + 1)
+    assert send(from_sales, key=KEY).body["code"] == "outcome_uncertain"
+    cloud.advance(NOT_ACCEPTED_AFTER_S)
+    assert send(from_sales, key=KEY).body["duplicate"] is False
+
+
+def test_tasks_of_long_ago_cost_nothing_however_many(cloud: LocalCloud, calls: list[str]) -> None:
+    """Whoever waits for what became of a mail is not told to wait for the timer because of them."""
+    told = {"sender": "noreply@mail.example.com", "task_type": 1, "begins_at": None}
+    for number in range(doubt.MOST_OBJECTS + 1):
+        note_task(trail(), {**told, "number": number}, at=cloud.clock.now() - 30 * 86400)
+    lose(cloud, ACTED)
+    cloud.advance(ASK_AFTER_S + 1)
+    calls.clear()
+    assert send(VALID, key=KEY).body["resolved_by"] == "status"
+    assert len(calls) < 60
+
+
+@pytest.mark.parametrize("age_s", [2 * 86400 - 3000, 13 * 86400])
+def test_that_there_is_no_row_proves_something_for_longer(cloud: LocalCloud, age_s: float) -> None:
+    """Silence needs no notes of who else was in doubt; SES forgets rows after thirty days."""
+    lose(cloud, NEVER_ARRIVED)
+    cloud.advance(age_s)
+    assert send(VALID, key=KEY).body["duplicate"] is False
+    assert messages(cloud) == 1
+
+
 def test_after_two_days_rows_prove_nothing_and_events_still_do(cloud: LocalCloud) -> None:
     """Who else was in doubt then is not noted any more; that an event came late is no matter."""
     lose(cloud, ACTED)
@@ -459,8 +518,8 @@ def test_after_two_days_rows_prove_nothing_and_events_still_do(cloud: LocalCloud
     deliver_events(cloud)
     cloud.advance(60)
     assert send(VALID, key=KEY).body["resolved_by"] == "event"
-    assert send(VALID, key=OTHER).body["code"] == "outcome_uncertain"
-    assert messages(cloud) == 1
+    assert send(VALID, key=OTHER).body["duplicate"] is False, "now that row is another's, and there is no other"
+    assert messages(cloud) == 2
 
 
 @pytest.mark.parametrize("age_s", [59.7, 299.9, 1799.9])

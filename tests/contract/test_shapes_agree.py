@@ -71,7 +71,9 @@ def without_ids(value: Any) -> Any:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "REQUEST", text)
     text = re.sub(r"2026-11-20T08:1\d:\d\d(\.\d+)?Z", "NOW", text)
     text = re.sub(r'((reference[\\": ]+)|<mt\.)[0-9a-f]{32}', r"\1REFERENCE", text)
-    text = re.sub(r"[0-9a-f]{24}(?=[/\"])", "LIFE", text)
+    text = re.sub(r"[0-9a-f]{24}(?=[/\"-])", "LIFE", text)
+    text = re.sub(r"-0-[0-9a-f]{16}\.json", "-0-NONCE.json", text)
+    text = re.sub(r"_[0-9]+_[0-9a-f]{16}\.json", "_SINCE_NAME.json", text)
     text = re.sub(r"(send|upload-0-0)-0-[0-9a-f]{16}", r"\1-0-NONCE", text)
     text = re.sub(r"unsubscribed/[0-9a-f]{64}", "NOTE", text)  # named by its content, which has the time
     return re.sub(r'(nonce[\\": ]+|instance[\\": ]+|refused/dt=2026-11-20/)[0-9a-f]{16}', r"\1NONCE", text)

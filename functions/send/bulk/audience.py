@@ -56,6 +56,17 @@ def decide(office: Office, life: Life, people: Sequence[Person]) -> Audience:
     return Audience(kept, len(left_out))
 
 
+def nobody() -> Problem:
+    """Return what is said of a task that has nobody left to mail: decided once, so every repeat hears the same."""
+    return Problem(422, "recipient_suppressed", "every recipient is on the suppression list; nothing was sent")
+
+
+def is_nobody(store: Store, life: Life) -> bool:
+    """Whether it was decided that there is nobody to mail. Raises StoreError."""
+    body = store.get(task_audience_key(life.key_sha256, life.life))
+    return body is not None and len(json.loads(body)["suppressed"]) == life.recipients
+
+
 def _find_suppressed(office: Office, people: Sequence[Person]) -> list[int]:
     """Return the numbers of the recipients whose entry holds now."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a task lists so

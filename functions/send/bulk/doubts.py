@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.edge.log import log
 from shared.trail import task_doubts
+from shared.trail.bulk_mail import note_task
 from shared.trail.store import StoreError
 from shared.trail.task_doubts import LOOK_AFTER_S, Desk, is_open
 from shared.trail.task_evidence import Seen, first_task_id
@@ -29,6 +30,7 @@ def announce(office: Office, life: Life, attempt: Attempt) -> None:
     Raises StoreError: then it must not be made.
     """
     task_doubts.note_doubt(office.store, life, attempt)
+    note_task(office.store, attempt.claim["told"], at=attempt.at)
 
 
 def _note_again(office: Office, life: Life, attempt: Attempt) -> None:

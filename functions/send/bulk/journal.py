@@ -70,13 +70,15 @@ def note_list(store: Store, life: Life, number: int, receiver_id: int, *, at: fl
     return list_id(store, life, number) or receiver_id
 
 
-def take(store: Store, life: Life, step: str, before: Attempt | None, *, at: float, **told: Any) -> Attempt | None:
+def take(
+    store: Store, life: Life, step: str, before: Attempt | None, *, at: float, nonce: str = "", **told: Any
+) -> Attempt | None:
     """Take the right to call SES once, after the attempt ``before``; None when somebody else has. Raises StoreError.
 
-    ``told``: what the claim is to remember of the call.
+    ``nonce``: of nobody else's claim, by which it was announced; ``told``: what the claim is to remember of the call.
     """
     number = 0 if before is None else before.number + 1
-    line = {"v": VERSION, "at": iso(at), "state": CLAIMED, "nonce": secrets.token_hex(8), **told}
+    line = {"v": VERSION, "at": iso(at), "state": CLAIMED, "nonce": nonce or secrets.token_hex(8), **told}
     mine = Attempt(number, line, CLAIMED, {})
     try:
         created = store.create_if_absent(task_step_key(life.key_sha256, life.life, step, number), encode_line(line))

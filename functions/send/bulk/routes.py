@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from functions.send import ledger
 from functions.send.bulk import doubts, journal, uploads
+from functions.send.bulk.audience import is_nobody, nobody
 from functions.send.bulk.request import parse_task
 from functions.send.bulk.service import look, send_task
+from functions.send.refusals import kept
 from functions.send.request import parse_body
 from functions.send.sizes import MOST_EVENT_BYTES
 from shared.edge.http_event import Problem
-from shared.trail.ledger import CLAIMED, EXPIRING, SENT, UNCERTAIN
+from shared.trail.ledger import CLAIMED, EXPIRING, REFUSED, SENT, UNCERTAIN
 from shared.trail.records import content_hash, iso
 from shared.trail.vocabulary import TASK_STATUS
 from shared.upstream.sites import SITES
@@ -52,6 +54,8 @@ def _look_up(key: str, office: Office) -> dict[str, Any]:
     if attempt is not None and attempt.state == EXPIRING:
         raise _unused()
     known = {"begun_at": iso(life.at), "recipients": life.recipients}
+    if attempt is None and is_nobody(office.store, life):
+        return {"state": REFUSED, **kept(nobody()), **known}
     if attempt is None or (journal.may_follow(attempt) and attempt.answer.get("code") in (None, "preparing")):
         return {"state": "preparing", "uploaded": uploads.uploaded(office, life), **known}
     state = UNCERTAIN if doubts.is_open(attempt, office.clock()) else attempt.state

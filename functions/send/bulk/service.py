@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from functions.send.addresses import bare_address
 from functions.send.attempts import call_again
 from functions.send.bulk import doubts, journal, lists
 from functions.send.bulk.admission import begin, check_begin, share_facts
-from functions.send.bulk.audience import decide
+from functions.send.bulk.audience import decide, nobody
 from functions.send.bulk.journal import Attempt
 from functions.send.bulk.problems import preparing, problem_of
 from functions.send.bulk.request import AD_LOCATIONS
@@ -54,19 +55,10 @@ def send_task(office: Office, task: Task, body_sha256: str, key_sha256: str) -> 
         return _send(office, life, task, before, lists.Proven(task.receiver_id), known)
     audience = decide(office, life, task.people)
     if not audience.people:
-        raise _nobody(office, life, before)
+        raise nobody()
     proven = lists.prepare(office, life, audience.people)
     known |= {"recipients": len(audience.people), "suppressed": audience.suppressed}
     return _send(office, life, task, before, proven, known)
-
-
-def _nobody(office: Office, life: Life, before: Attempt | None) -> Problem:
-    """Keep, and return, that there is nobody to send to: who they are was decided for all repeats of this key."""
-    problem = Problem(422, "recipient_suppressed", "every recipient is on the suppression list; nothing was sent")
-    mine = journal.take(office.store, life, journal.SEND, before, at=office.clock(), receiver_id=0, is_shared=False)
-    if mine is not None:
-        _settle(office, life, mine, REFUSED, kept(problem))
-    return problem
 
 
 def look(office: Office, life: Life) -> Attempt | None:
@@ -126,10 +118,10 @@ def _send(
 
 
 def _claim(office: Office, life: Life, before: Attempt | None, claim: Mapping[str, Any]) -> Attempt:
-    """Take the right to send. Raises Problem when somebody else has it, StoreError."""
-    number, now = (0 if before is None else before.number + 1), office.clock()
-    doubts.announce(office, life, Attempt(number, {"at": iso(now), **claim}, CLAIMED, {}))
-    mine = journal.take(office.store, life, journal.SEND, before, at=now, **claim)
+    """Take the right to send, noted before. Raises Problem when somebody else has it, StoreError."""
+    number, now, nonce = (0 if before is None else before.number + 1), office.clock(), secrets.token_hex(8)
+    doubts.announce(office, life, Attempt(number, {"at": iso(now), "nonce": nonce, **claim}, CLAIMED, {}))
+    mine = journal.take(office.store, life, journal.SEND, before, at=now, nonce=nonce, **claim)
     if mine is None:
         raise _in_flight()
     return mine
