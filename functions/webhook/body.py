@@ -7,6 +7,7 @@ sends a form (pages of 2017 and 2025) or JSON (aurorasendcloud.com).
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl
 
@@ -19,7 +20,7 @@ class UnreadableError(ValueError):
 
 
 class BrokenLine(NamedTuple):
-    """One of several lines that is not JSON, beside others that are."""
+    """One of several lines, or elements of an array, that is not JSON as we take it, beside others that are."""
 
     text: str
 
@@ -40,9 +41,10 @@ def parse_objects(body: bytes) -> list[Any]:
     try:
         value = load_json(text)
     except UnreadableError:
-        if "\n" not in text:
+        value = _elements(text)
+        if value is None and "\n" not in text:
             raise
-        value = _lines(text)
+        value = value or _lines(text)
     return value if isinstance(value, list) else [value]
 
 
@@ -78,6 +80,25 @@ def _lines(text: str) -> list[Any]:
     return values
 
 
+def _elements(text: str) -> list[Any] | None:
+    """Return the elements of an array one by one, where not all of them can be taken; None when it is none."""
+    values: list[Any] = []
+    place = _SPACE.match(text, 1).end() if text[0] == "[" else len(text)  # type: ignore[union-attr] # it matches nothing
+    try:
+        while place < len(text):
+            _, end = _LENIENT.raw_decode(text, place)
+            values.append(_line(text[place:end]))
+            after = _AFTER_ELEMENT.match(text, end)
+            if after is None or len(values) > MOST_LINES:
+                return None
+            place = after.end()
+            if after["mark"] == "]":
+                return values if place == len(text) and any(isinstance(value, dict) for value in values) else None
+    except (ValueError, RecursionError):
+        pass
+    return None
+
+
 def _line(text: str) -> Any:
     try:
         return load_json(text)
@@ -104,4 +125,8 @@ def _finite(text: str) -> float:
     return number
 
 
+_SPACE = re.compile(r"[ \t\n\r]*")
+_AFTER_ELEMENT = re.compile(r"[ \t\n\r]*(?P<mark>[,\]])[ \t\n\r]*")
+_LENIENT = json.JSONDecoder(parse_int=str, parse_float=str)
+"""Finds where an element ends, whatever numbers it holds."""
 _decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode

@@ -87,7 +87,7 @@ def _sort(desk: Desk, objects: list[Any], adapt: Callable[[Any], list[Fact]]) ->
     odd: list[tuple[Any, str]] = []
     for raw in objects:
         if isinstance(raw, BrokenLine):
-            odd.append((raw, "a line that is not JSON"))
+            odd.append((raw, "not JSON"))
             continue
         try:
             for hour, row in [(_hour(desk, fact), _row(fact.record)) for fact in adapt(raw)]:

@@ -66,13 +66,14 @@ def authenticate(
 
 
 def _is_signed(request: HttpRequest, app_keys: Sequence[str]) -> bool:
-    """Check the signature of every object. A body that holds none is nobody's event; quarantine takes it unsigned."""
+    """Check the signature of every object. What holds none is nobody's event; quarantine takes it unsigned."""
     if not app_keys:
         return False
     try:
-        return all(verify_signature(raw, app_keys) for raw in parse_objects(request.body))
+        objects = [raw for raw in parse_objects(request.body) if isinstance(raw, dict)]
     except UnreadableError:
         return False
+    return bool(objects) and all(verify_signature(raw, app_keys) for raw in objects)
 
 
 def store_callback(callback: Callback, desk: Desk, token_keys: Sequence[str]) -> Stored:
@@ -84,7 +85,7 @@ def store_callback(callback: Callback, desk: Desk, token_keys: Sequence[str]) ->
     try:
         objects = parse_objects(callback.body)
         if callback.verified:  # SendCloud's
-            use_tokens(objects, desk)
+            use_tokens([raw for raw in objects if isinstance(raw, dict)], desk)  # what is none lies in quarantine
         return ingest(desk, objects, _adapter(callback, token_keys), kept, body=callback.body)
     except Refused as refused:  # should SendCloud use a token twice after all, nothing is lost
         quarantine(desk, callback.body, WHY[refused.reason], kept)

@@ -61,10 +61,22 @@ _TEXT_RULES = (
     _rule(
         r"sender.{0,60}(domain|address).{0,40}(not (exist|found)|invalid)", "sender_config", "sender_config", "block"
     ),
+    # Exim's callout: what follows tells of our own address, in the words that are used of recipients.
+    _rule(
+        r"verification failed for|verify failed|could not verify sender|callout|invalid sender|"
+        r"mail from.{0,40}(not exist|invalid|not found|rejected)|sender.{0,30}(must exist|unknown|no such)|"
+        r"reverse dns|\bptr\b|dns check failed",
+        "sender_config",
+        "sender_config",
+        "block",
+    ),
+    # Gmail, of a mailbox that gets too much: https://support.google.com/a/answer/3726730
+    _rule(r"receiving mail (at a rate|too quickly)", "rate_limited", "recipient_system", "soft"),
     _rule(f"{_WHO_SENDS}.{{0,60}}{_BLOCKING}|network is on our block", "spam_block", "sender_reputation", "block"),
     # 2. The recipient and the recipient's system.
     _rule(
-        r"mailbox not found|no such (user|recipient|mailbox)|user (unknown|not found)|unknown user|not exist|"
+        r"mailbox not found|no such (user|recipient|mailbox)|user (unknown|not found)|unknown (user|recipient)|"
+        r"not exist|n['’]t exist|doesn['’]t have an? \S+ account|"
         r"invalid (rcptto|user|recipient|mailbox)|用户不存在|未开通|nosuchuser|recipientnotfound|unrouteable address",
         "invalid_recipient",
         "recipient",

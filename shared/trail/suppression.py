@@ -223,6 +223,6 @@ def _lasting_by_repetition(causes: list[Cause]) -> list[Cause]:
 
 
 def _is_same_bounce(one: Cause, other: Cause) -> bool:
-    # A bounce that was filled in from a status row and told late all the same has two ids.
-    is_told_twice = one.message_id is not None and one.message_id == other.message_id
-    return one.event_id == other.event_id or (is_told_twice and "status" in (one.source, other.source))
+    # One that was filled in from a status row and told late all the same has two ids, and so may one that is repeated
+    # with the time of its repetition: a mail bounces once.
+    return one.event_id == other.event_id or (one.message_id is not None and one.message_id == other.message_id)

@@ -60,10 +60,19 @@ def test_whatever_stands_for_a_signature_is_compared_and_refused(signature: Any,
     assert kept() == {}
 
 
-@pytest.mark.parametrize("element", [7, "x", None, [], {}, {"event": "deliver"}])
-def test_one_unsigned_element_refuses_the_whole_array(element: Any, cloud: LocalCloud) -> None:
+@pytest.mark.parametrize("element", [{}, {"event": "deliver"}, {**signed(), "signature": "0" * 64}])
+def test_one_unsigned_object_refuses_the_whole_array(element: Any, cloud: LocalCloud) -> None:
     assert call_back([signed(), element], provider="sendcloud").status == 401
     assert kept() == {}
+
+
+@pytest.mark.parametrize("element", ["7", '"x"', "null", "[]", '{"event": 1e400}', '{"event": NaN, "n": 1.10}'])
+def test_what_cannot_be_an_event_costs_those_beside_it_nothing(element: str, cloud: LocalCloud) -> None:
+    """It is nobody's, signed or not, and lies in quarantine as it came; a repeat would be refused for ever."""
+    body = f"[{json.dumps(signed())}, {element} ]".encode()
+    answer = call_back(body, provider="sendcloud")
+    assert (answer.status, answer.body) == (200, {"stored": 1, "quarantined": 1})
+    assert [line["body"] for line in records("quarantine/")] == [element]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,16 @@ HARD = Meaning("bounced", "hard")
 SOFT = Meaning("bounced", "soft")
 
 ABOUT_US = [
+    # Exim's callout, which tells of our address in the words that are used of recipients.
+    (
+        "550-Verification failed for <noreply@mail.example.com> 550-Called: 9.8.7.6 550-Sent: RCPT TO:"
+        "<noreply@mail.example.com> 550-Response: 550 No such user here 550 Sender verify failed"
+    ),
+    "501 5.1.7 Invalid sender; user not found",
+    "550 MAIL FROM domain does not exist",
+    "550 Sender must exist: no such user",
+    "550 Domain may not exist or DNS check failed",
+    "550 Reverse DNS record does not exist",
     "550 5.7.1 Service unavailable, Client host [203.0.113.7] blocked using zen.spamhaus.org",
     "554 5.7.1 Service unavailable; Client host [203.0.113.7] blocked using Barracuda Reputation",
     "554 IP in blacklist",
@@ -32,6 +42,31 @@ ABOUT_US = [
 """Refusals of our own address or domain. Whoever they were sent to has done nothing."""
 
 DIALECTS = [
+    # Gmail, of a mailbox that gets too much at once
+    (
+        (
+            "550-5.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages from "
+            "being delivered"
+        ),
+        "rate_limited",
+        "recipient_system",
+        "soft",
+    ),
+    (
+        "450-4.2.1 The user you are trying to contact is receiving mail too quickly",
+        "rate_limited",
+        "recipient_system",
+        "soft",
+    ),
+    # Nobody there, in other words
+    (
+        "554 delivery error: dd This user doesn't have a yahoo.com account (x@yahoo.com) [0]",
+        "invalid_recipient",
+        "recipient",
+        "hard",
+    ),
+    ("550 Mailbox doesn't exist", "invalid_recipient", "recipient", "hard"),
+    ("550 unknown recipient", "invalid_recipient", "recipient", "hard"),
     # NetEase: 163, 126, yeah
     ("421 HL:REP 163 smtp", "reputation", "sender_reputation", "block"),
     ("421 HL:ICC 163 smtp", "rate_limited", "sender_reputation", "block"),
