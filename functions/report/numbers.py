@@ -18,7 +18,7 @@ from shared.trail.fold import ENGAGEMENTS, State
 from shared.trail.layout import CALLBACK_TOKEN_REFUSED_KEY, UNSUBSCRIBE_REFUSED_KEY
 from shared.trail.machine import JUDGED
 from shared.trail.records import VERSION
-from shared.trail.suppression_rules import entry_of
+from shared.trail.suppression_rules import FLAGS, entry_of, entry_of_flag
 from shared.trail.vocabulary import SUPPRESSING, send_status
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Day:
         self.status_types: Counter[str] = Counter()
         self.sends = 0
         self.suppressions: dict[Entry, None] = {}
+        self._flagged: dict[tuple[Key, str], Entry] = {}
+        self._said_so: set[tuple[Key, str]] = set()
         self._seen: dict[bytes, bool] = {}
         self._filled_in: set[bytes] = set()
 
@@ -53,6 +55,7 @@ class Day:
         # Of copies, one may say whose fault it was and another not: the list takes all, whichever is read first.
         if record["type"] in SUPPRESSING and (entry := entry_of(record)):
             self.suppressions[entry] = None
+            self._said_so.add((_key(record), record["type"]))
         identity = bytes.fromhex(record["event_id"])
         if is_filled_in:  # what the webhook heard is counted without it
             self._filled_in.add(identity)
@@ -78,6 +81,14 @@ class Day:
         self.status_types[record["type"]] += 1
         self._say(record, "status")
         self.states[_key(record)].add_flags(record)
+        for flag in FLAGS:
+            if record[flag] and (entry := entry_of_flag(record, flag)):
+                self._flagged[_key(record), flag] = entry
+
+    def suppress_flagged(self) -> None:
+        """Add who complained or unsubscribed by their rows alone: a callback that is lost must not have them mailed."""
+        untold = self._flagged.keys() - self._said_so
+        self.suppressions.update(dict.fromkeys(self._flagged[each] for each in sorted(untold)))
 
     def add_send(self, record: Mapping[str, Any]) -> None:
         """Count one accepted send: every recipient of it is accepted, whatever follows."""
@@ -104,6 +115,7 @@ def read_day(store: Store, day: str, utc_offset_s: int) -> tuple[Day, dict[str, 
     for send in iter_sends(store, day):
         counted.add_send(send)
     snapshots = {source: _read_rows(store, source, day, counted) for source in ("status", "sendcloud")}
+    counted.suppress_flagged()
     by_domain = _by_domain(counted)
     recipients = _recipients(counted, by_domain)
     return counted, {

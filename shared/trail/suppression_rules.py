@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared.trail.records import epoch, iso
+from shared.trail.records import epoch, event_id, iso
 from shared.trail.suppression import Cause, Entry, entry, moment
 
 if TYPE_CHECKING:
@@ -64,6 +64,24 @@ def _is_of_sendcloud(record: Mapping[str, Any]) -> bool:
         return bool(record["source"] == "sendcloud")
     raw = record.get("raw")
     return isinstance(raw, dict) and "emailId" in raw
+
+
+FLAGS = ("complained", "unsubscribed")
+"""What a status row says that its recipient did."""
+
+
+def entry_of_flag(row: Mapping[str, Any], flag: str) -> Entry | None:
+    """Return the entry that a flag of a status row makes of its recipient, or None; for where no event told.
+
+    A row does not say when. Its delivery, or its request, was before that: who was taken off the list since stays off.
+    """
+    address, rule = (row["recipient"] or "").strip(), _SAID_BY_THE_RECIPIENT[flag]
+    if not address or not row[flag]:
+        return None
+    since = row["delivered_at"] or row["requested_at"] or row["fetched_at"]
+    identity = event_id("status", row["message_id"], address, flag, since, None)
+    cause = Cause(since, rule.reason, None, "status", identity, row["message_id"])
+    return entry(address, [cause])
 
 
 def entry_of(record: Mapping[str, Any]) -> Entry | None:

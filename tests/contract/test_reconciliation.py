@@ -423,6 +423,35 @@ def test_events_lie_where_they_happened(cloud: LocalCloud) -> None:
     assert write_report("2026-11-23")["events"]["filled_in"] == 1
 
 
+def test_who_complained_or_unsubscribed_by_a_row_alone_gets_no_mail_any_more(cloud: LocalCloud) -> None:
+    """Their callbacks are lost; an operator who takes one of them off the list is not overruled by the next report."""
+    names = ["complaint", "unsubscribe", "click", "delivered"]
+    send_ses(names)
+    until_sealed(cloud, 1.0)
+    seal(cloud)
+    write_report()
+    assert {told["address"].partition("@")[0]: told["reason"] for told in listed().values()} == {
+        "complaint": "complaint",
+        "unsubscribe": "unsubscribe",
+    }
+    assert reported()["suppression"]["by_reason"] == {"complaint": 1, "unsubscribe": 1}
+    answers = [send({**VALID, "to": [f"{name}@{defaults.SIMULATOR_DOMAIN}"]}) for name in names]
+    assert [answer.body.get("code") for answer in answers] == ["recipient_suppressed"] * 2 + [None] * 2
+    before = bucket("suppression/")
+    write_report()
+    assert bucket("suppression/") == before
+
+
+def test_who_said_so_by_an_event_has_that_one_cause(cloud: LocalCloud) -> None:
+    """Its time is the truth; the row adds nothing."""
+    send_ses(["complaint"])
+    until_sealed(cloud, 0.0)
+    seal(cloud)
+    write_report()
+    (told,) = listed().values()
+    assert [cause["source"] for cause in told["causes"]] == ["ses"]
+
+
 def test_what_is_filled_in_suppresses_as_the_event_would_have(cloud: LocalCloud) -> None:
     """The recipient's fault, and only that; a soft bounce for want of the address counts when it is SendCloud's."""
     send_ses(["hard-bounce", "soft-bounce", "dropped", "blacklist", "delivered"])
