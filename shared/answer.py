@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 65536
 """Of one read; a head that is not at its end by then is http.client's to refuse."""
-_PLAIN_HEAD = re.compile(
-    rb"HTTP/1\.1 ([2-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n((?:[!#-'*+.^`|~\w-]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
-)
-_LENGTH = re.compile(r"[0-9]{1,18}")
+# As text: compiled when they are first used, and not when the function is loaded.
+_PLAIN_HEAD = rb"HTTP/1\.1 ([2-5]\d\d)(?: ([\t -~\x80-\xff]*))?\r\n((?:[!#-'*+.^`|~\w-]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
+_LENGTH = r"[0-9]{1,18}"
 _CODED = frozenset({"transfer-encoding", "content-encoding"})
 _WITHOUT_BODY = frozenset({204, 304})
 
@@ -83,7 +82,7 @@ def read_plain(method: str, received: bytes, sock: socket, deadline: Deadline) -
 
     Raises IncompleteRead, TimeoutError, OSError.
     """
-    plain = _PLAIN_HEAD.match(received)
+    plain = re.match(_PLAIN_HEAD, received)
     if plain is None:
         return None
     status, lines = int(plain[1]), plain[3].decode("latin-1").split("\r\n")[:-1]
@@ -92,7 +91,7 @@ def read_plain(method: str, received: bytes, sock: socket, deadline: Deadline) -
         return None
     if method == "HEAD" or status in _WITHOUT_BODY:
         length = 0
-    elif _LENGTH.fullmatch(headers.get("content-length", "")):
+    elif re.fullmatch(_LENGTH, headers.get("content-length", "")):
         length = int(headers["content-length"])
     else:
         return None

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 _JOINED_BYTES = 65536
 """A body up to this goes out in one piece with its head; a larger one is not copied for that."""
-_HEAD = re.compile(r"[A-Z]+ [!-~]+ HTTP/1\.1\r\n(?:[!#-'*+.^`|~\w-]+: [\t -~\x80-\xff]*\r\n)*\r\n", re.ASCII)
+# As text: compiled when it is first used, and not when the function is loaded.
+_HEAD = r"[A-Z]+ [!-~]+ HTTP/1\.1\r\n(?:[!#-'*+.^`|~\w-]+: [\t -~\x80-\xff]*\r\n)*\r\n"
 
 
 class _Request(NamedTuple):
@@ -87,7 +88,7 @@ def _head(method: str, url: str, headers: Mapping[str, str | bytes]) -> bytes:
     for name, value in headers.items():
         lines.append(f"{name}: {value if isinstance(value, str) else value.decode('latin-1')}")
     head = "\r\n".join([*lines, "", ""])
-    if not _HEAD.fullmatch(head) or head.count("\r\n") != len(lines) + 1:
+    if not re.fullmatch(_HEAD, head, re.ASCII) or head.count("\r\n") != len(lines) + 1:
         raise InvalidHeader("a line of the request that HTTP cannot carry")  # not told which: they hold secrets
     return head.encode("latin-1")
 

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 _S = TypeVar("_S")
 
-# Compiled once: the environment is read at every invocation.
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]*-\d+")
-_REGION = re.compile(r"[a-z]+(-[a-z0-9]+)*[a-z0-9]")
-_NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
-_OFFSET = re.compile(r"([+-])([0-9]{2}):([0-5][0-9])")
-_IN_A_PATH = re.compile(r"[A-Za-z0-9._~-]+")
-_PLACE = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?"
-_ENDPOINT, _ENDPOINT_OR_HOST = re.compile(f"https?://{_PLACE}"), re.compile(f"(https?://)?{_PLACE}")
-_PUBLIC_URL = re.compile(
+# As text: each is compiled when it is first used, and most invocations do not use all of them.
+_BUCKET = r"[a-z0-9][a-z0-9-]*-\d+"
+_REGION = r"[a-z]+(-[a-z0-9]+)*[a-z0-9]"
+_NUMBER = r"[0-9]{1,6}(\.[0-9]{1,6})?"
+_OFFSET = r"([+-])([0-9]{2}):([0-5][0-9])"
+_IN_A_PATH = r"[A-Za-z0-9._~-]+"
+_ENDPOINT = r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?"
+_ENDPOINT_OR_HOST = r"(https?://)?[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\s?#]*)?"
+_PUBLIC_URL = (
     # RFC 8058 wants HTTPS; localcloud has a loopback port.
     r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
 )
@@ -124,16 +124,16 @@ class Reader:
         """Read where the trail lies."""
         claim = self._choice("MAILTRAIL_CLAIM", ("forbid-overwrite", "append"))
         name, region = self._required("MAILTRAIL_BUCKET"), self._required("MAILTRAIL_REGION")
-        if name and not _BUCKET.fullmatch(name):
+        if name and not re.fullmatch(_BUCKET, name):
             self._problems.append("MAILTRAIL_BUCKET must be <name>-<appid>")
-        if region and not _REGION.fullmatch(region):
+        if region and not re.fullmatch(_REGION, region):
             self._problems.append("MAILTRAIL_REGION must look like ap-guangzhou")
         return BucketSettings(name, region, self._endpoint("COS_ENDPOINT", _ENDPOINT_OR_HOST), claim)
 
     def ses(self) -> SesSettings:
         """Read which SES is spoken to, and how fast."""
         rate = self._get("SES_RATE") or "20"
-        if not _NUMBER.fullmatch(rate) or float(rate) <= 0:
+        if not re.fullmatch(_NUMBER, rate) or float(rate) <= 0:
             self._problems.append("SES_RATE must be a number of requests a second above 0 and below a million")
             rate = "1"
         site = self._choice("SES_SITE", ("cn", "intl"))
@@ -144,7 +144,7 @@ class Reader:
         text = self._get(name)
         if not text:
             return default
-        if not _NUMBER.fullmatch(text) or not least <= float(text) <= most:
+        if not re.fullmatch(_NUMBER, text) or not least <= float(text) <= most:
             self._problems.append(f"{name} must be a number of {unit} from {least:g} to {most:g}")
             return default
         return float(text)
@@ -166,7 +166,7 @@ class Reader:
     def utc_offset_s(self) -> int:
         """Read the zone of the days, in seconds east of UTC."""
         text = self._get("MAILTRAIL_UTC_OFFSET") or "+08:00"
-        match = _OFFSET.fullmatch(text)
+        match = re.fullmatch(_OFFSET, text)
         if not match or int(match[2]) > 14:
             self._problems.append("MAILTRAIL_UTC_OFFSET must look like +08:00")
             return 0
@@ -176,7 +176,7 @@ class Reader:
     def path_secrets(self, name: str) -> Secrets:
         """Read secrets that stand in a URL's path: one of other characters could never match."""
         found = self.secrets(name, required=True)
-        if any(not _IN_A_PATH.fullmatch(secret) for secret in found):
+        if any(not re.fullmatch(_IN_A_PATH, secret) for secret in found):
             self._problems.append(f"{name} may hold letters, digits and . _ ~ - only: it stands in a URL")
         return found
 
@@ -192,7 +192,7 @@ class Reader:
     def public_url(self, name: str) -> str:
         """Read the address under which strangers reach a function, without a slash at its end; empty: there is none."""
         value = self._get(name).rstrip("/")
-        if value and not _PUBLIC_URL.fullmatch(value):
+        if value and not re.fullmatch(_PUBLIC_URL, value):
             self._problems.append(f"{name} must look like https://host or https://host/stage")
             return ""
         return value
@@ -205,9 +205,9 @@ class Reader:
         """Read which localcloud it is; in the cloud there is one, and it has no name."""
         return self._get("MAILTRAIL_WORLD")
 
-    def _endpoint(self, name: str, shape: re.Pattern[str] = _ENDPOINT) -> str:
+    def _endpoint(self, name: str, shape: str = _ENDPOINT) -> str:
         value = self._get(name)
-        if value and not shape.fullmatch(value):
+        if value and not re.fullmatch(shape, value):
             self._problems.append(f"{name} must look like https://host")
             return ""
         return value

@@ -39,7 +39,7 @@ ROWS_PROVE_FOR_S = 2 * 86400 - 3600
 SILENCE_PROVES_FOR_S = 14 * 86400
 """The same for a row that is not there: SES forgets rows after thirty days."""
 BY_EVENT, BY_STATUS = "event", "status"
-_SENDER = re.compile(r"(?:[^<>]*<)?(?P<address>[^<>@\s]+@[^<>@\s]+)>?")
+_SENDER = r"(?:[^<>]*<)?(?P<address>[^<>@\s]+@[^<>@\s]+)>?"
 _OUR_MESSAGE_ID = re.compile(r"mt\.[0-9a-f]{32}@.+")
 
 
@@ -193,7 +193,7 @@ def _covers(rows: Iterable[Row], message_id: str, attempt: Attempt) -> bool:
 
 def bare_address(sender: object) -> str | None:
     """Return the address of ``name <address>`` or of a bare one, in lower case; None for what cannot be read."""
-    match = _SENDER.fullmatch(str(sender or "").strip().lower())
+    match = re.fullmatch(_SENDER, str(sender or "").strip().lower())
     return match["address"] if match else None
 
 
