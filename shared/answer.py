@@ -166,9 +166,17 @@ class _File(io.BufferedReader):
 
 
 def read_by_urllib3(
-    pool: HTTPConnectionPool, connection: HTTPConnection, method: str, received: bytes, deadline: Deadline
+    pool: HTTPConnectionPool,
+    connection: HTTPConnection,
+    method: str,
+    received: bytes,
+    deadline: Deadline,
+    *,
+    is_last: bool,
 ) -> urllib3.HTTPResponse:
     """Return the answer that begins with ``received``, which puts the connection back once it is read to its end.
+
+    ``is_last``: whether it ends its connection whatever it says.
 
     Raises HTTPException, TimeoutError, OSError, urllib3's HTTPError.
     """
@@ -186,7 +194,9 @@ def read_by_urllib3(
         original_response=answer,
         request_method=method,
     )
-    if answer.will_close or answer.status < 200:  # what follows a 103 would be taken for the next request's answer
+    if (
+        is_last or answer.will_close or answer.status < 200
+    ):  # what follows a 103 would be taken for the next request's answer
         incoming.is_last, connection.sock = True, None
     # As its parameters would, but last: one that cannot be made must not close a connection when it is forgotten.
     response._pool, response._connection = pool, connection  # noqa: SLF001

@@ -136,7 +136,7 @@ def _ask(pool: Any, connection: Any, request: _Request, deadline: Deadline) -> P
     received = receive_head(sock, deadline)
     answer = read_plain(request.method, received, sock, deadline)
     if answer is None:
-        return read_by_urllib3(pool, connection, request.method, received, deadline)
+        return read_by_urllib3(pool, connection, request.method, received, deadline, is_last=not is_sent)
     if answer.is_last or not is_sent:
         connection.close()
     return answer

@@ -4,7 +4,7 @@ The ledger is keyed by hash, so no listing shows its old keys first: it is walke
 as far as the time of each run goes. Running twice changes nothing; after a death the next run goes on before it. On its
 way it notes claims that nobody settled (dead_claims.py).
 
-A key of the ledger goes as a whole, when its last attempt is old; one that is in doubt, when that is ten times as old.
+A key of the ledger goes as a whole, when its last attempt is old; one that is or was in doubt, when ten times as old.
 No prefix of the deletions may bring an old answer back, leave a new one in doubt or let a mail out twice, so:
 
 * an ``expiring`` claim of ours, made only if absent, follows the last one: from then on requests are told to wait, for

@@ -34,12 +34,24 @@ def note_task(store: Store, told: Mapping[str, Any], *, at: float) -> None:
 
     ``told``: its ``sender`` (a bare address), ``task_type`` and ``begins_at``; ``at``: epoch seconds.
     """
+    store.put(_key(told, at), _line(told, at), content_type="application/json")
+
+
+def forget_task(store: Store, told: Mapping[str, Any], *, at: float) -> None:
+    """Forget a task that SES never had: one that repeats itself would count for ever. Raises StoreError."""
+    store.delete(_key(told, at))
+
+
+def _line(told: Mapping[str, Any], at: float) -> bytes:
+    return encode_line({"v": VERSION, "at": iso(at), **told})
+
+
+def _key(told: Mapping[str, Any], at: float) -> str:
     begins = epoch(told["begins_at"]) if told.get("begins_at") else at
     since = max(at, begins - ZONES_S) - CLOCKS_S if told.get("begins_at") else at - CLOCKS_S
     last_day = _FOR_EVER if told.get("task_type") == RECURRING else day_of(begins + ZONES_S + LASTS_S, 0)
-    line = encode_line({"v": VERSION, "at": iso(at), **told})
-    name = hashlib.sha256(line).hexdigest()[:16]
-    store.put(bulk_mail_key(told["sender"], last_day, int(since), name), line, content_type="application/json")
+    name = hashlib.sha256(_line(told, at)).hexdigest()[:16]
+    return bulk_mail_key(told["sender"], last_day, int(since), name)
 
 
 def may_have_written(store: Store, sender: str, at: float) -> bool:

@@ -1,6 +1,6 @@
 """The vendor's COS SDK: set up, its words for what we ask of a bucket, and what its failures mean.
 
-cos-python-sdk-v5 does the talking, with its traps set on purpose:
+cos-python-sdk-v5 does the talking (of PUT and HEAD the address and the signature), with its traps set on purpose:
 
 * its own retries are off (``retry=0``): they repeat appends and put-if-absent blindly, with sleeps of 1+2+3 s and 30 s
   time-outs each. Ours (store) stay within the time that the function has left;

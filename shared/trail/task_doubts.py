@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared.trail.bulk_mail import forget_task
 from shared.trail.layout import UNCERTAIN_TASKS_PREFIX, sent_task_key, uncertain_task_key
 from shared.trail.ledger import CLAIMED, LONGEST_LIFE_S, REFUSED, SENT, UNCERTAIN
 from shared.trail.records import VERSION, encode_line, epoch, iso
@@ -60,6 +61,10 @@ def resolve_all(desk: Desk) -> dict[str, int]:
     counts = Counter(sent=0, not_accepted=0, uncertain=0, over=0)
     for note in list(_iter_notes(desk.store)):
         outcome = _settle(desk, note)
+        announced = _announced(desk.store, note) if outcome in ("settled", "not_accepted") else None
+        if announced is not None and announced[1].state == REFUSED:
+            attempt = announced[1]
+            forget_task(desk.store, attempt.claim["told"], at=attempt.at)
         if outcome not in ("waiting", "uncertain"):
             desk.store.delete(note.key)
         if outcome in counts:

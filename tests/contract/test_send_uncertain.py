@@ -472,6 +472,22 @@ def test_a_recurring_task_that_nobody_heard_of_is_a_rival_for_ever(
     assert look_up(KEY).body["state"] == "uncertain"
 
 
+def test_a_task_that_was_refused_is_no_rival_for_ever(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SES never had it: the timer takes away what says that it may write."""
+    move_waits(cloud, monkeypatch)
+    when = {"begin": iso(cloud.clock.now() + 86400), "every_hours": 24, "until_stopped": True}
+    refusal = {"service": "ses", "action": "BatchSendEmail", "kind": "error", "times": 1}
+    cloud.add_faults({**refusal, "code": "InvalidParameterValue.WrongDate"})
+    assert until_sent(cloud, {**TASK, "when": when})[-1].status == 400
+    assert len(bucket("state/send/bulk/")) == 1
+    pass_over()
+    assert bucket("state/send/bulk/") == {}
+    cloud.advance(2 * 86400)
+    lose(cloud, ACTED)
+    cloud.advance(ASK_AFTER_S + 1)
+    assert send(VALID, key=KEY).body["resolved_by"] == "status"
+
+
 def test_the_tasks_of_another_address_that_ends_alike_are_not_taken_for_it(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
